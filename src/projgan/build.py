@@ -1,0 +1,114 @@
+"""Config -> objects: the only factory. Also the place where device and precision are decided."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from projgan.augment.diffaug import DiffAugment
+from projgan.config.load import resolve
+from projgan.config.schema import OptimizerConfig, RunConfig
+from projgan.discriminators.projected import ProjectedDiscriminator
+from projgan.errors import ResourceError, UsageError
+from projgan.generators import fastgan as _fastgan  # noqa: F401 - registers its generators
+from projgan.generators.base import Generator, build_generator
+from projgan.rng import derive_seed
+
+
+def settle(config: RunConfig) -> RunConfig:
+    """Decide what the config leaves to the machine; the result is what gets printed and saved."""
+    device = choose_device(config.training.device)
+    return resolve(
+        config,
+        device=str(device),
+        precision=choose_precision(config.training.precision, device),
+        threads=config.training.threads or len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else config.training.threads or (os.cpu_count() or 1),
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises: ResourceError: the device is not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except RuntimeError as error:
+        raise ResourceError(
+            f"device {name!r} cannot be used: {str(error).splitlines()[0]}",
+            where="setting training.device",
+            next_command="--device cpu, or leave it out",
+        ) from error
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """ "auto" means bf16 where the device multiplies it natively, else fp32."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"  # noqa: PLR2004 - Ampere
+    if device.type == "cpu":
+        probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        native = any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+        return "bf16" if native else "fp32"
+    return "fp32"
+
+
+def make_generator(config: RunConfig) -> Generator:
+    """The generator with freshly drawn weights; they depend on the seed alone."""
+    section = config.generator
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.training.seed, "generator weights"))
+        return build_generator(
+            section.name, z_dim=section.z_dim, resolution=config.data.resolution, width=section.width
+        )
+
+
+def make_discriminator(config: RunConfig) -> ProjectedDiscriminator:
+    """The projected discriminator: frozen features and projection, fresh heads."""
+    size = config.features.input_size
+    if not isinstance(size, int):
+        raise UsageError("the feature size is not settled", where="setting features.input_size")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.training.seed, "heads weights"))
+        return ProjectedDiscriminator(
+            features=config.features.name,
+            pretrained=config.features.pretrained,
+            input_size=size,
+            level=config.projector.level,
+            channels=config.projector.channels,
+            expand=config.projector.expand,
+            num_heads=config.heads.count,
+            kind=config.heads.kind,
+            seed=config.training.seed,
+        )
+
+
+def make_augment(config: RunConfig) -> DiffAugment:
+    """The augmentation that the step puts before the discriminator."""
+    return DiffAugment(config.augment.policy)
+
+
+def make_optimizers(
+    config: OptimizerConfig, generator: nn.Module, head_parameters: Iterable[nn.Parameter]
+) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+    """Adam for the generator and for the heads; frozen parameters are in neither."""
+    return (
+        torch.optim.Adam(
+            generator.parameters(), lr=config.lr_g, betas=(config.beta1, config.beta2_g), eps=config.eps
+        ),
+        torch.optim.Adam(
+            head_parameters, lr=config.lr_d, betas=(config.beta1, config.beta2_d), eps=config.eps
+        ),
+    )

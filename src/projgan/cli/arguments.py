@@ -1,0 +1,99 @@
+"""The argument parser of every command, and the options that several share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from projgan.errors import UsageError
+
+
+class ShortParser(argparse.ArgumentParser):
+    """An argparse parser whose errors are ours: short, and with exit code 2.
+
+    Args:
+        command: its name.
+        summary: what it does.
+        examples: command lines that work, shown below the options.
+    """
+
+    def __init__(self, command: str, summary: str, examples: tuple[str, ...]) -> None:
+        super().__init__(
+            prog=f"projgan {command}",
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog="examples:\n  " + "\n  ".join(examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the whole usage."""
+        raise UsageError(message, next_command=f"{self.prog} --help")
+
+
+def add_out(parser: argparse.ArgumentParser, default: str, what: str) -> None:
+    """`--out` and `--overwrite`."""
+    parser.add_argument("--out", metavar="PATH", help=f"{what} (default: {default})")
+    parser.add_argument("--overwrite", action="store_true", help="replace it if it exists")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """`--device`."""
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """`--set` and the names of settings that are used so often that they have options of their own."""
+    parser.add_argument("--images", metavar="N", help="length of the run in images seen, such as 400k")
+    parser.add_argument("--threads", metavar="N", help="CPU threads (default: all cores)")
+    add_device(parser)
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="SECTION.FIELD=VALUE",
+        help="any setting; projgan presets NAME lists them",
+    )
+
+
+SHORT_NAMES = {
+    "resolution": "data.resolution",
+    "fit": "data.fit",
+    "background": "data.background",
+    "mirror": "data.mirror",
+    "dedupe": "data.dedupe",
+    "max_bad": "data.max_bad",
+    "images": "training.images",
+    "batch": "training.batch",
+    "seed": "training.seed",
+    "device": "training.device",
+    "threads": "training.threads",
+}
+"""Options that stand for a setting."""
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, str]:
+    """All settings given as options, `section.field` -> value; `--set` wins over a short name."""
+    chosen: dict[str, str] = {}
+    for name, key in SHORT_NAMES.items():
+        value: Any = getattr(args, name, None)
+        if value not in (None, False):
+            chosen[key] = "true" if value is True else str(value)
+    for assignment in getattr(args, "settings", []):
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise UsageError(
+                f"{assignment!r} sets nothing", where="option --set", next_command="--set training.batch=16"
+            )
+        chosen[key.strip()] = value.strip()
+    return chosen
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """How pictures become squares."""
+    parser.add_argument("--resolution", metavar="N", help="side in pixels: 32, 64, 128, 256, 512 or 1024")
+    parser.add_argument("--fit", choices=("crop", "pad", "squash"), help="how a rectangle becomes a square")
+    parser.add_argument("--background", metavar="#RRGGBB", help="colour under transparency and around padding")
+    parser.add_argument("--dedupe", action="store_true", help="keep one of each group of equal files")
+    parser.add_argument("--max-bad", metavar="SHARE", help="share of unusable pictures that is accepted")

@@ -1,0 +1,54 @@
+"""`projgan interpolate`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from projgan.cli.arguments import add_device, add_out
+
+EXAMPLES = (
+    "projgan interpolate runs/photos --out walk.gif",
+    "projgan interpolate runs/photos --seeds 0-35 --columns 3 --rows 3 --out walk.webp",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("source", help="a run folder (its newest snapshot) or a snapshot folder")
+    parser.add_argument("--seeds", help="the stops of the walk (default: four for every cell)")
+    parser.add_argument("--frames", type=int, default=120, metavar="N", help="of the whole loop (default: 120)")
+    parser.add_argument("--fps", type=int, default=24, metavar="N", help="frames a second (default: 24)")
+    parser.add_argument("--columns", type=int, default=1, metavar="N", help="walks side by side")
+    parser.add_argument("--rows", type=int, default=1, metavar="N", help="walks above each other")
+    add_out(parser, "walk.gif", "the film: .gif, .webp, or .mp4 with the video extra")
+    add_device(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Make the film and say where it is."""
+    from projgan.cli.terminal import Terminal  # noqa: PLC0415 - torch
+    from projgan.errors import UsageError  # noqa: PLC0415
+    from projgan.sampling.seeds import parse_seeds  # noqa: PLC0415
+    from projgan.workflows.use import interpolate  # noqa: PLC0415
+
+    for name in ("frames", "fps", "columns", "rows"):
+        if getattr(args, name) < 1:
+            raise UsageError("must be at least 1", where=f"option --{name}")
+    seeds = args.seeds or f"0-{4 * args.columns * args.rows - 1}"
+    out = interpolate(
+        args.source,
+        seeds=parse_seeds(seeds),
+        out=Path(args.out or "walk.gif"),
+        frames=args.frames,
+        fps=args.fps,
+        columns=args.columns,
+        rows=args.rows,
+        device=args.device or "auto",
+        overwrite=args.overwrite,
+        watch=Terminal(),
+    )
+    if not args.json:
+        print(f"film: {out}")
+    return {"film": str(out)}

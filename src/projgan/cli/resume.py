@@ -1,0 +1,36 @@
+"""`projgan resume`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from projgan.cli.arguments import add_settings, settings_of
+from projgan.cli.train import finish
+
+EXAMPLES = ("projgan resume runs/photos", "projgan resume runs/photos --images 800k")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("run", help="the run folder")
+    parser.add_argument(
+        "--accept-data-change",
+        action="store_true",
+        help="go on although pictures were added, removed or changed; the history says so",
+    )
+    add_settings(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Resume, and say where the result lies."""
+    from projgan.cli.terminal import Terminal  # noqa: PLC0415 - torch
+    from projgan.workflows.train import resume  # noqa: PLC0415
+
+    result = resume(
+        args.run,
+        options=settings_of(args),
+        accept_data_change=args.accept_data_change,
+        watch=Terminal(),
+    )
+    return finish(result, as_json=args.json)

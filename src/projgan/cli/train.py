@@ -1,0 +1,78 @@
+"""`projgan train`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from projgan.cli.arguments import add_out, add_pictures, add_settings, settings_of
+from projgan.config.presets import DEFAULT_PRESET, PRESETS
+
+EXAMPLES = (
+    "projgan train photos/ --preset few-shot-256",
+    "projgan train photos/ --resolution 64 --images 100k --set features.input_size=128",
+    "projgan train photos/ --preview-augment",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("data", help="folder, zip or prepared set; it is only read")
+    parser.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: {DEFAULT_PRESET})")
+    parser.add_argument("--config", metavar="FILE", help="YAML or JSON with settings, over the preset")
+    add_out(parser, "runs/NAME_OF_DATA", "the run folder")
+    add_pictures(parser)
+    parser.add_argument("--mirror", action="store_true", help="also show every picture mirrored")
+    parser.add_argument("--batch", metavar="N", help="images of one step")
+    parser.add_argument("--seed", metavar="N", help="of weights, order, latents and augmentation")
+    add_settings(parser)
+    parser.add_argument(
+        "--preview-augment",
+        nargs="?",
+        const="augment.png",
+        metavar="FILE",
+        help="write a grid of augmented pictures (default: augment.png) and stop",
+    )
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Train, and say where the result lies."""
+    from projgan.cli.terminal import Terminal  # noqa: PLC0415 - torch
+    from projgan.workflows.preview import preview_augment  # noqa: PLC0415
+    from projgan.workflows.train import plan, train  # noqa: PLC0415
+
+    config_file = Path(args.config) if args.config else None
+    if args.preview_augment:
+        config = plan(
+            args.data, preset=args.preset or "", config_file=config_file, options=settings_of(args)
+        )
+        path = preview_augment(
+            config, Path(args.preview_augment), overwrite=args.overwrite, watch=Terminal()
+        )
+        if not args.json:
+            print(f"augmented pictures: {path}")
+        return {"preview": str(path)}
+    result = train(
+        args.data,
+        preset=args.preset or "",
+        out=args.out,
+        options=settings_of(args),
+        config_file=config_file,
+        overwrite=args.overwrite,
+        watch=Terminal(),
+    )
+    return finish(result, as_json=args.json)
+
+
+def finish(result: Any, *, as_json: bool) -> dict[str, Any]:
+    """Print the end of a run; shared with `projgan resume`."""
+    if not as_json:
+        print(f"trained on {result.images_seen:,} images ({result.images_per_s:.1f} a second): {result.run}")
+        print(f"look at:  {result.run}/samples, {result.run}/history.png")
+        print(f"next:     projgan sample {result.run} --seeds 0-63 --grid")
+    return {
+        "run": str(result.run),
+        "images_seen": result.images_seen,
+        "images_per_s": round(result.images_per_s, 3),
+    }

@@ -1,0 +1,111 @@
+"""Presets: whole configs with a name and a reason. A test parses and builds each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from projgan.config.schema import (
+    DataConfig,
+    FeaturesConfig,
+    GeneratorConfig,
+    OptimizerConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from projgan.errors import choose_from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A config and one sentence about what it is for."""
+
+    summary: str
+    config: RunConfig
+
+
+# The reference prepares its discriminator for a regularisation every 16 steps that then does nothing; what
+# remains of it is this odd learning rate and this odd beta2.
+_LAZY = 16 / 17
+
+_REFERENCE_OPTIMIZER = OptimizerConfig(lr_d=2e-4 * _LAZY, beta2_d=0.99**_LAZY)
+# The reference's backbone has seen one grey picture in training mode, which moved its batch statistics.
+_REFERENCE_FEATURES = FeaturesConfig(name="lite0-reference")
+
+_REFERENCE_TRAINING = TrainingConfig(
+    images=25_000_000,
+    batch=64,
+    micro_batch=8,  # its README trains on 8 devices with 8 images each; batch statistics are per 8
+    accumulate="sum",  # its gradients of micro-batches are added, not averaged
+    step="alternating",
+    precision="fp32",
+    log_every=4_000,
+    sample_every=200_000,
+    snapshot_every=200_000,
+    checkpoint_every=200_000,
+)
+
+
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
+        summary="64 px in a few minutes on two CPU cores, for the drawn set",
+        config=RunConfig(
+            preset="demo",
+            data=DataConfig(resolution=64),
+            generator=GeneratorConfig(z_dim=128, width=32),
+            features=FeaturesConfig(input_size=128),
+            training=TrainingConfig(
+                images=12_000,
+                batch=16,
+                log_every=400,
+                sample_every=2_000,
+                snapshot_every=6_000,
+                checkpoint_every=6_000,
+            ),
+        ),
+    ),
+    "few-shot-128": Preset(
+        summary="100 to a few thousand pictures at 128 px (the length of the article's first run)",
+        config=RunConfig(
+            preset="few-shot-128",
+            data=DataConfig(resolution=128),
+            training=TrainingConfig(images=600_000, batch=8),
+        ),
+    ),
+    "few-shot-256": Preset(
+        summary="100 to a few thousand pictures at 256 px (the length of the article's second run)",
+        config=RunConfig(
+            preset="few-shot-256",
+            data=DataConfig(resolution=256),
+            training=TrainingConfig(images=1_200_000, batch=8),
+        ),
+    ),
+    "reference-fastgan": Preset(
+        summary="the reference's settings with FastGAN, its oddities included (large sets, GPUs)",
+        config=RunConfig(
+            preset="reference-fastgan",
+            generator=GeneratorConfig(name="fastgan", width=128),
+            features=_REFERENCE_FEATURES,
+            optimizer=_REFERENCE_OPTIMIZER,
+            training=_REFERENCE_TRAINING,
+        ),
+    ),
+    "reference-fastgan-lite": Preset(
+        summary="the reference's settings with FastGAN-lite, its oddities included (small sets, GPUs)",
+        config=RunConfig(
+            preset="reference-fastgan-lite",
+            generator=GeneratorConfig(name="fastgan-lite", width=128),
+            features=_REFERENCE_FEATURES,
+            optimizer=_REFERENCE_OPTIMIZER,
+            training=_REFERENCE_TRAINING,
+        ),
+    ),
+}
+
+DEFAULT_PRESET = "few-shot-256"
+
+
+def preset_config(name: str) -> RunConfig:
+    """The config of a preset; an unknown name lists the known ones."""
+    if name not in PRESETS:
+        raise choose_from("preset", name, tuple(PRESETS))
+    return PRESETS[name].config

@@ -1,0 +1,1 @@
+"""Pictures: found, judged, made square once, and handed to training as pixels."""

@@ -1,0 +1,1 @@
+"""Discriminators: heads trained on frozen, projected features."""

@@ -1,0 +1,122 @@
+"""The trained part of the discriminator: one small convolutional head for each projected map.
+
+Shape legend: B pictures; C channels; H x W positions. Every head halves its map until a map of
+nominal side 8 is left, then turns it into logits with one 4x4 convolution. For a 256 px picture
+at projection level 2:
+
+    head   map                    down blocks (channels)         last map            logits
+    0      (B,  64, 128, 128)     64 -> 64 -> 128 -> 256 -> 512  (B, 512, 8, 8)  ->  (B, 1, 5, 5)
+    1      (B,  64,  64,  64)     64 -> 128 -> 256 -> 512        (B, 512, 8, 8)  ->  (B, 1, 5, 5)
+    2      (B, 128,  32,  32)     128 -> 256 -> 512              (B, 512, 8, 8)  ->  (B, 1, 5, 5)
+    3      (B, 256,  16,  16)     256 -> 512                     (B, 512, 8, 8)  ->  (B, 1, 5, 5)
+
+Heads are laid out for 256 px pictures at every resolution ("nominal" sizes), so the logit maps
+grow with the picture: 4x4 at 224 px, 5x5 at 256, 13x13 at 512.
+
+Source: Projected GANs (Sauer et al., 2021), multi-scale discriminators; layers as in the official
+code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from projgan.errors import choose_from
+from projgan.layers.spectral_norm import SpectralNormConv2d
+
+HeadKind = Literal["plain", "separable"]
+HEAD_KINDS = ("plain", "separable")
+LAST_SIZE = 8
+LAST_KERNEL = 4
+WIDTHS = {8: 512, 16: 256, 32: 128, 64: 64, 128: 64}
+"""Channels of a head's map by its nominal side."""
+
+
+class Head(nn.Module):
+    """One map in, one map of raw logits out.
+
+    Args:
+        in_channels: channels of the map.
+        nominal_size: its side for a 256 px picture: a power of two from 8 to 128.
+        kind: "plain" 4x4 convolutions, or "separable" ones with a fifteenth of the parameters.
+
+    Raises: UsageError for an unknown kind.
+    """
+
+    def __init__(self, in_channels: int, nominal_size: int, *, kind: HeadKind = "plain") -> None:
+        super().__init__()
+        if kind not in HEAD_KINDS:
+            raise choose_from("kind of heads", kind, HEAD_KINDS)
+        assert nominal_size in WIDTHS, f"nominal size {nominal_size} is not one of {sorted(WIDTHS)}"
+        down = _down_plain if kind == "plain" else _down_separable
+        self.down = nn.Sequential()
+        size, channels = nominal_size, in_channels
+        while size > LAST_SIZE:
+            size //= 2
+            self.down.append(down(channels, WIDTHS[size]))
+            channels = WIDTHS[size]
+        self.logits = SpectralNormConv2d(channels, 1, LAST_KERNEL)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, 1, h, w) raw logits, h = H * 8 / nominal_size - 3."""
+        logits: Tensor = self.logits(self.down(x))
+        return logits
+
+
+class Heads(nn.Module):
+    """A head for each of the first `count` maps; their logits side by side.
+
+    Args:
+        channels: channels of the maps, finest first.
+        nominal_sizes: sides of the maps for a 256 px picture.
+        kind: of every head, see `Head`.
+        count: maps judged, finest first.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        nominal_sizes: Sequence[int],
+        *,
+        kind: HeadKind = "plain",
+        count: int = 4,
+    ) -> None:
+        super().__init__()
+        assert 1 <= count <= len(channels), f"{count} heads do not fit {len(channels)} maps"
+        pairs = list(zip(channels, nominal_sizes, strict=True))[:count]
+        self.scales = nn.ModuleList(Head(width, size, kind=kind) for width, size in pairs)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Maps (B, C_l, H_l, W_l), finest first -> (B, M) raw logits, the finest map's first.
+
+        In training mode every call also moves BatchNorm statistics and spectral-norm vectors.
+        """
+        assert len(maps) >= len(self.scales), f"{len(maps)} maps for {len(self.scales)} heads"
+        # Maps beyond the last head are left unread.
+        logits = [head(x).flatten(1) for head, x in zip(self.scales, maps, strict=False)]
+        return torch.cat(logits, dim=1)
+
+
+def _down_plain(channels: int, out_channels: int) -> nn.Sequential:
+    """(B, C, H, W) -> (B, C', H / 2, W / 2)."""
+    return nn.Sequential(
+        # The bias is without effect before a BatchNorm in training, but the official heads have it.
+        SpectralNormConv2d(channels, out_channels, 4, stride=2, padding=1, bias=True),
+        nn.BatchNorm2d(out_channels),
+        nn.LeakyReLU(0.2, inplace=True),
+    )
+
+
+def _down_separable(channels: int, out_channels: int) -> nn.Sequential:
+    """(B, C, H, W) -> (B, C', H / 2, W / 2): a filter a channel, then mixing, then halving."""
+    return nn.Sequential(
+        SpectralNormConv2d(channels, channels, 3, padding=1, groups=channels),
+        SpectralNormConv2d(channels, out_channels, 1),
+        nn.BatchNorm2d(out_channels),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.AvgPool2d(2),
+    )

@@ -1,0 +1,1 @@
+"""Numbers about generated pictures: features of pictures, then statistics of features."""

@@ -1,0 +1,1 @@
+"""Frozen networks that turn pictures into four mixed maps: backbone, then projection."""

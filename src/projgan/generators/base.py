@@ -1,0 +1,114 @@
+"""The contract that any generator meets, and the names under which generators are known.
+
+A generator of your own needs no change in this package. Complete, and trainable as it is:
+
+    import torch
+    from torch import Tensor, nn
+    from projgan.generators import Generator, build_generator, register
+
+    class Tiny(Generator):
+        def __init__(self, *, z_dim: int, resolution: int, width: int) -> None:
+            super().__init__(z_dim=z_dim, resolution=resolution)
+            self.start = nn.Linear(z_dim, width * 4 * 4)
+            self.to_image = nn.Conv2d(width, 3, 3, padding=1)
+
+        def forward(self, z: Tensor) -> Tensor:
+            x = self.start(z).view(len(z), -1, 4, 4)
+            x = nn.functional.interpolate(x, size=self.resolution)
+            return self.to_image(x)
+
+    @register("tiny")
+    def build_tiny(*, z_dim: int, resolution: int, width: int) -> Tiny:
+        return Tiny(z_dim=z_dim, resolution=resolution, width=width)
+
+    images = build_generator("tiny", z_dim=64, resolution=128, width=32)(torch.randn(4, 64))
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from projgan.errors import UsageError, choose_from
+from projgan.rng import torch_stream
+
+
+class Generator(nn.Module, ABC):
+    """Latents to images: (B, z_dim), each entry N(0, 1) -> (B, 3, resolution, resolution).
+
+    Images lie about in [-1, 1] and are not clipped; whoever writes them clips. A forward pass may
+    normalise `z`, but must be the same function for every sample of the batch in evaluation.
+
+    Args:
+        z_dim: length of a latent.
+        resolution: side of the images in pixels.
+    """
+
+    def __init__(self, *, z_dim: int, resolution: int) -> None:
+        super().__init__()
+        self.z_dim = z_dim
+        self.resolution = resolution
+
+    def latents(self, seeds: Iterable[int]) -> Tensor:
+        """Standard normal latents, one row a seed: (N, z_dim) float32 on the CPU.
+
+        A row depends on its own seed alone: picture 7 is the same picture in whatever company it is
+        made.
+        """
+        rows = [torch.randn(self.z_dim, generator=torch_stream(seed, "latent")) for seed in seeds]
+        return torch.stack(rows) if rows else torch.empty(0, self.z_dim)
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, z_dim) -> (B, 3, resolution, resolution)."""
+
+
+class Builder(Protocol):
+    """What `register` takes: a function or class called with exactly these names."""
+
+    def __call__(self, *, z_dim: int, resolution: int, width: int) -> Generator:
+        """A generator with fresh weights; sizes as for `build_generator`."""
+        ...
+
+
+_BUILDERS: dict[str, Builder] = {}
+_B = TypeVar("_B", bound=Builder)
+
+
+def register(name: str) -> Callable[[_B], _B]:
+    """Decorator: make a builder known as `name`, for configs and commands.
+
+    Raises: UsageError: if the name is taken.
+    """
+
+    def add(builder: _B) -> _B:
+        if name in _BUILDERS:
+            raise UsageError(f"a generator named {name!r} is registered already")
+        _BUILDERS[name] = builder
+        return builder
+
+    return add
+
+
+def known_generators() -> tuple[str, ...]:
+    """The registered names, sorted."""
+    return tuple(sorted(_BUILDERS))
+
+
+def build_generator(name: str, *, z_dim: int, resolution: int, width: int) -> Generator:
+    """The generator registered as `name`, with fresh weights from torch's global random state.
+
+    Args:
+        name: one of `known_generators()`.
+        z_dim: length of a latent.
+        resolution: side of the images in pixels.
+        width: channels at 128 px (ngf); a builder scales its layers with it.
+    Raises: UsageError: for an unknown name, or sizes that the generator does not offer.
+    """
+    if name not in _BUILDERS:
+        raise choose_from("generator", name, known_generators())
+    return _BUILDERS[name](z_dim=z_dim, resolution=resolution, width=width)

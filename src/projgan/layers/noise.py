@@ -1,0 +1,64 @@
+"""Noise injection: a learned amount of per-pixel noise, and how films keep it still.
+
+Source: StyleGAN's noise inputs, as used in the full (not the lite) FastGAN generator of Projected
+GANs (Sauer et al., 2021).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from projgan.errors import choose_from
+from projgan.rng import torch_stream
+
+NoiseMode = Literal["random", "const"]
+NOISE_MODES: tuple[NoiseMode, ...] = ("random", "const")
+
+
+class NoiseInjection(nn.Module):
+    """Add weight * noise, with one learned scalar `weight` that starts at 0.
+
+    A sample gets one noise map (H, W), shared by its channels. `mode`:
+
+    - "random": fresh N(0, 1) noise from torch's global random state, in evaluation too.
+    - "const": one fixed map, the same for every sample and call: frames of a film do not flicker.
+
+    Args:
+        resolution: H and W; the size of the fixed map.
+        layer: tells layers of one resolution apart, so that each has its own fixed map.
+    """
+
+    fixed_noise: Tensor
+
+    def __init__(self, resolution: int, *, layer: int = 0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.mode: NoiseMode = "random"
+        # Drawn from its own stream, so it needs no place in a checkpoint and moves no other draw.
+        stream = torch_stream(0, "fixed noise", resolution, layer)
+        noise = torch.randn((1, 1, resolution, resolution), generator=stream, device="cpu")
+        self.register_buffer("fixed_noise", noise, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape and type."""
+        if self.mode == "const":
+            noise = self.fixed_noise
+        else:
+            # float32 whatever x is: the same seed gives the same noise under autocast.
+            noise = torch.randn((x.shape[0], 1, *x.shape[2:]), device=x.device)
+        return x + (self.weight * noise).to(x.dtype)
+
+
+def set_noise_mode(module: nn.Module, mode: str) -> None:
+    """Set the mode of every noise layer inside `module` (none is fine: then nothing happens).
+
+    Raises: UsageError: for an unknown mode.
+    """
+    if mode not in NOISE_MODES:
+        raise choose_from("noise mode", mode, NOISE_MODES)
+    for layer in module.modules():
+        if isinstance(layer, NoiseInjection):
+            layer.mode = mode

@@ -1,0 +1,98 @@
+"""The names inside a run folder, and the lock that keeps two processes out of one.
+
+Counts in names are images seen, nine digits, so that a plain listing is in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from projgan.errors import BusyError, ResourceError, UsageError
+
+
+class RunDir:
+    """Paths of one run; nothing is created until `create` is called."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        self.config = self.root / "config.json"
+        self.history = self.root / "history.jsonl"
+        self.chart = self.root / "history.png"
+        self.samples = self.root / "samples"
+        self.checkpoints = self.root / "checkpoints"
+        self.snapshots = self.root / "snapshots"
+        self.lock = self.root / ".lock"
+
+    def sample_grid(self, images_seen: int) -> Path:
+        """The grid of the fixed latents after `images_seen` images."""
+        return self.samples / f"{images_seen:09d}.png"
+
+    def snapshot(self, images_seen: int) -> Path:
+        """The averaged generator after `images_seen` images."""
+        return self.snapshots / f"{images_seen:09d}"
+
+    def create(self, *, overwrite: bool = False) -> None:
+        """Make the folders of a new run.
+
+        An existing run is never touched: without `overwrite` it is refused, with it the old folder is moved
+        aside to the first free `NAME.old-1`, `NAME.old-2` ...
+        """
+        if self.root.exists() and any(self.root.iterdir()):
+            if not overwrite:
+                raise UsageError(
+                    "the run folder exists already",
+                    where=str(self.root),
+                    safe="nothing was changed",
+                    next_command=f"projgan resume {self.root}    (or choose --out, or --overwrite to move it aside)",
+                )
+            self.root.rename(first_free(self.root))
+        try:
+            for folder in (self.samples, self.checkpoints, self.snapshots):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResourceError(f"cannot make the run folder: {error.strerror}", where=str(self.root)) from error
+
+    def require(self) -> None:
+        """Raise unless this is the folder of a run."""
+        if not self.config.is_file():
+            raise UsageError(
+                "this is no run folder: it has no config.json",
+                where=str(self.root),
+                next_command="projgan train FOLDER_OF_PICTURES",
+            )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; the kernel frees it with the process, so it is never stale."""
+        try:
+            import fcntl  # noqa: PLC0415 - POSIX only
+        except ImportError:  # Windows has no flock; one process a run is then up to the user
+            yield
+            return
+        with self.lock.open("a+") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.seek(0)
+                holder = handle.read().strip() or "another process"
+                raise BusyError(
+                    f"{holder} is training in this run folder",
+                    where=str(self.root),
+                    safe="nothing was changed",
+                    next_command="wait for it or stop it, or choose another --out",
+                ) from None
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()}")
+            handle.flush()
+            yield
+
+
+def first_free(path: Path) -> Path:
+    """The first name of the form `NAME.old-1`, `NAME.old-2` ... that is not taken."""
+    number = 1
+    while (candidate := path.with_name(f"{path.name}.old-{number}")).exists():
+        number += 1
+    return candidate

@@ -1,0 +1,149 @@
+"""Folders of files that are written whole or not at all, and verified before use.
+
+The order of a write is what makes it safe: hidden temporary folder -> fsync of every file -> manifest with
+size and SHA-256 of each, fsync -> fsync of the folder -> rename to its name -> fsync of the parent. A crash
+at any point leaves either no folder of that name or a complete one. Nothing here knows what the files mean,
+and nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from projgan.errors import CheckpointError, ResourceError
+
+MANIFEST = "manifest.json"
+_TEMPORARY_PREFIX = ".writing-"
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_RETRY_AFTER_S = 2.0
+
+
+def write_folder(target: Path, write_files: Callable[[Path], None], *, bytes_needed: int = 0) -> None:
+    """Write `target` as a whole.
+
+    Args:
+        target: the folder to be; must not exist.
+        write_files: called with the temporary folder; writes plain files into it.
+        bytes_needed: an estimate; refused before anything is written if the disk has less.
+    Raises: ResourceError: if the disk is full or refuses to write; the temporary folder is gone then. A full
+        disk is tried once more after a short wait.
+    """
+    assert not target.exists(), f"{target} exists"
+    temporary = target.with_name(f"{_TEMPORARY_PREFIX}{target.name}-{os.getpid()}")
+    for attempt in (1, 2):
+        try:
+            _require_space(target.parent, bytes_needed)
+            temporary.mkdir(parents=True)
+            write_files(temporary)
+            _seal(temporary)
+            temporary.rename(target)
+            _fsync(target.parent)
+            return
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if error.errno in _DISK_FULL and attempt == 1:
+                time.sleep(_RETRY_AFTER_S)
+                continue
+            raise _resource_error(error, target, bytes_needed) from error
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def verify_folder(folder: Path) -> None:
+    """Raise `CheckpointError` unless every file of `folder` is there, whole and unchanged."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        entries = {str(name): (int(size), str(sha)) for name, (size, sha) in manifest["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError("its manifest is missing or damaged", where=str(folder)) from error
+    present = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if present != set(entries):
+        raise CheckpointError("files are missing or foreign", where=str(folder))
+    for name, (size, sha) in entries.items():
+        path = folder / name
+        if path.stat().st_size != size or sha256_of(path) != sha:
+            raise CheckpointError(f"{name} is damaged", where=str(folder))
+
+
+def sweep(parent: Path) -> list[str]:
+    """Remove what interrupted writes left in `parent`; returns the names removed."""
+    leftovers = sorted(parent.glob(f"{_TEMPORARY_PREFIX}*")) if parent.is_dir() else []
+    for path in leftovers:
+        shutil.rmtree(path, ignore_errors=True)
+    return [path.name for path in leftovers]
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove `folder` so that a crash half-way never leaves it under its own name."""
+    doomed = folder.with_name(f"{_TEMPORARY_PREFIX}removed-{folder.name}-{os.getpid()}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _resource_error(error, path, len(text)) from error
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as handle:
+        digest = hashlib.sha256()
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _seal(folder: Path) -> None:
+    """Sync every file of `folder`, then write and sync its manifest."""
+    files = sorted(path for path in folder.iterdir())
+    for path in files:
+        _fsync(path)
+    entries = {path.name: [path.stat().st_size, sha256_of(path)] for path in files}
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps({"files": entries}, indent=1), encoding="utf-8")
+    _fsync(manifest)
+    _fsync(folder)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _require_space(parent: Path, bytes_needed: int) -> None:
+    free = shutil.disk_usage(parent).free
+    if free < bytes_needed:
+        raise OSError(errno.ENOSPC, f"only {free / 1e6:.0f} MB are free")
+
+
+def _resource_error(error: OSError, target: Path, bytes_needed: int) -> ResourceError:
+    needed = f" ({bytes_needed / 1e6:.0f} MB needed)" if error.errno in _DISK_FULL and bytes_needed else ""
+    reason = "the disk is full" if error.errno in _DISK_FULL else (error.strerror or str(error))
+    return ResourceError(
+        f"cannot write {target.name}: {reason}{needed}",
+        where=str(target.parent),
+        safe="everything saved before is intact",
+        next_command="make room or fix the disk, then run: projgan resume "
+        + str(target.parent.parent if target.parent.name == "checkpoints" else target.parent),
+    )

@@ -1,0 +1,1 @@
+"""The step, the loop, and everything that lets a run be watched, stopped and resumed."""

@@ -1,0 +1,209 @@
+"""Checkpoints: everything that exact resume needs, in files that are verified before use.
+
+A checkpoint is a folder `step-N` of safetensors and JSON, written by `projgan.storage` (whole or not at all).
+"Latest" is found by scanning and verifying. Snapshots, which only hold a generator for use, live in
+`projgan.snapshot`; opening those never needs this module.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from projgan import storage
+from projgan.config.load import from_dict
+from projgan.config.schema import RunConfig
+from projgan.errors import CheckpointError, DivergedError
+from projgan.training.state import TrainingState
+
+_STATE_FILE = "state.json"
+_CONFIG_FILE = "config.json"
+_HASHES_FILE = "pictures.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint on disk."""
+
+    folder: Path
+    config: RunConfig
+    counters: dict[str, Any]
+    hashes: dict[str, str]
+    """Content hash of every picture by name, to say what changed if the set did."""
+
+
+def save_checkpoint(
+    root: Path, state: TrainingState, config: RunConfig, *, fingerprint: str, hashes: dict[str, str]
+) -> Path:
+    """Write `root/step-N` and return it; one that is there already is left alone.
+
+    Raises:
+        DivergedError: a tensor is not finite (such a state is never saved).
+        ResourceError: the disk is full or refuses; older checkpoints are intact.
+    """
+    target = root / f"step-{state.step:08d}"
+    if target.exists():
+        return target
+    counters = {
+        "step": state.step,
+        "images_seen": state.images_seen,
+        "elapsed_s": state.elapsed_s,
+        "averages": state.averages.state_dict(),
+        "fingerprint": fingerprint,
+        "torch": torch.__version__,
+    }
+
+    def write_files(folder: Path) -> None:
+        for name, values in _tensors(state):
+            _require_finite(name, values)
+            (folder / f"{name}.safetensors").write_bytes(save(values))
+        for name, content in (
+            (_STATE_FILE, counters),
+            (_CONFIG_FILE, config.to_dict()),
+            (_HASHES_FILE, hashes),
+        ):
+            (folder / name).write_text(json.dumps(content), encoding="ascii")
+
+    storage.write_folder(target, write_files, bytes_needed=_bytes_of(state))
+    return target
+
+
+def find_latest(root: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that verifies, and a sentence about each newer one that does not.
+
+    Raises: CheckpointError: there are checkpoints and none of them is whole.
+    """
+    problems = []
+    for folder in _folders(root, newest_first=True):
+        try:
+            storage.verify_folder(folder)
+            return _read(folder), problems
+        except CheckpointError as error:
+            problems.append(f"{folder.name} is damaged ({error.what})")
+    if problems:
+        raise CheckpointError(
+            f"none of {len(problems)} checkpoints is whole: {problems[0]}",
+            where=str(root),
+            safe="nothing was deleted; snapshots and samples are not affected",
+        )
+    return None, []
+
+
+def restore(checkpoint: Checkpoint, state: TrainingState) -> None:
+    """Fill `state`, which was built from the same config, with what was saved.
+
+    Raises: CheckpointError: names or shapes do not fit.
+    """
+    device = next(state.generator.parameters()).device
+    try:
+        for name, module in _modules(state):
+            module.load_state_dict(load_file(checkpoint.folder / f"{name}.safetensors"), strict=True)
+        for name, optimizer, parameters in _optimizers(state):
+            saved = load_file(checkpoint.folder / f"{name}.safetensors")
+            _load_optimizer(optimizer, parameters, saved)
+    except (RuntimeError, SafetensorError, KeyError, OSError) as error:
+        raise CheckpointError(
+            f"it does not fit this config: {str(error).splitlines()[0]}", where=str(checkpoint.folder)
+        ) from error
+    state.step = checkpoint.counters["step"]
+    state.images_seen = checkpoint.counters["images_seen"]
+    state.elapsed_s = checkpoint.counters["elapsed_s"]
+    state.averages.load_state_dict(checkpoint.counters["averages"], device)
+
+
+def prune(root: Path, keep: int) -> None:
+    """Remove the oldest checkpoints so that `keep` stay; call it right after a save."""
+    for folder in _folders(root, newest_first=True)[keep:]:
+        storage.remove_folder(folder)
+
+
+def _folders(root: Path, *, newest_first: bool) -> list[Path]:
+    found = [p for p in root.glob("step-*") if p.is_dir() and p.name[5:].isdigit()]
+    return sorted(found, key=lambda p: int(p.name[5:]), reverse=newest_first)
+
+
+def _read(folder: Path) -> Checkpoint:
+    try:
+        counters, config, hashes = (
+            json.loads((folder / name).read_text(encoding="ascii"))
+            for name in (_STATE_FILE, _CONFIG_FILE, _HASHES_FILE)
+        )
+        return Checkpoint(folder, from_dict(config), counters, hashes)
+    except (OSError, ValueError) as error:
+        raise CheckpointError("its state cannot be read", where=str(folder)) from error
+
+
+def _modules(state: TrainingState) -> list[tuple[str, nn.Module]]:
+    return [
+        ("generator", state.generator),
+        ("generator_ema", state.generator_ema),
+        ("discriminator", state.discriminator),
+    ]
+
+
+def _optimizers(
+    state: TrainingState,
+) -> list[tuple[str, torch.optim.Optimizer, list[tuple[str, nn.Parameter]]]]:
+    generator = list(state.generator.named_parameters())
+    heads = list(state.discriminator.heads.named_parameters())
+    return [("optimizer_g", state.optimizer_g, generator), ("optimizer_d", state.optimizer_d, heads)]
+
+
+def _tensors(state: TrainingState) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """File by file: its name, and tensors by name, dense and on the CPU."""
+    for name, module in _modules(state):
+        yield name, {key: _plain(value) for key, value in module.state_dict().items()}
+    for name, optimizer, parameters in _optimizers(state):
+        values = {
+            f"{key}.{kind}": _plain(value)
+            for key, parameter in parameters
+            for kind, value in optimizer.state.get(parameter, {}).items()
+        }
+        yield name, values
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """A private copy in the default layout: safetensors stores neither strides nor shared memory."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
+def _load_optimizer(
+    optimizer: torch.optim.Optimizer, parameters: list[tuple[str, nn.Parameter]], saved: dict[str, Tensor]
+) -> None:
+    """Put the saved moments back, each in the memory layout of its parameter."""
+    for key, parameter in parameters:
+        prefix = f"{key}."
+        entries = {
+            name.removeprefix(prefix): value
+            for name, value in saved.items()
+            if name.startswith(prefix) and "." not in name.removeprefix(prefix)
+        }
+        state = {}
+        for kind, value in entries.items():
+            if value.shape == parameter.shape and value.dim():
+                state[kind] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+            else:
+                state[kind] = value  # Adam's step counter stays a CPU scalar
+        if state:
+            optimizer.state[parameter] = state
+
+
+def _require_finite(file: str, values: dict[str, Tensor]) -> None:
+    for name, tensor in values.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise DivergedError(f"{name} of {file} is not finite", safe="earlier checkpoints are intact")
+
+
+def _bytes_of(state: TrainingState) -> int:
+    """Size of a checkpoint on disk, roughly: weights, and two moments for what is trained."""
+    weights = [t for _, module in _modules(state) for t in module.state_dict().values()]
+    moments = [p for _, _, named in _optimizers(state) for _, p in named for _ in range(2)]
+    return sum(t.numel() * t.element_size() for t in [*weights, *moments]) + 1_000_000

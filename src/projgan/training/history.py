@@ -1,0 +1,96 @@
+"""`history.jsonl`: one line per interval, appended and never rewritten.
+
+A run that was killed has lines beyond its last checkpoint. They stay in the file; `resume` appends an event
+that says from where it went on, and `read_history` drops the lines that the event overtook.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+NAMES = (
+    "loss_g",
+    "loss_d",
+    "logits_real",
+    "logits_fake",
+    "sign_real",
+    "sign_fake",
+)
+
+
+class Averages:
+    """Means of losses and logits over an interval, added up on the device without waiting for it.
+
+    `sign_real` and `sign_fake` are mean signs of logits: +1 for reals and -1 for fakes is a discriminator
+    that is always right, 0 is one that cannot tell.
+    """
+
+    def __init__(self) -> None:
+        self._sums: Tensor | None = None
+        self.count = 0
+
+    def add(self, loss_g: Tensor, loss_d: Tensor, real_logits: Tensor, fake_logits: Tensor) -> None:
+        """Count one micro-batch; losses are scalars, logits (b, M)."""
+        row = torch.stack(
+            [
+                loss_g,
+                loss_d,
+                real_logits.mean(),
+                fake_logits.mean(),
+                real_logits.sign().mean(),
+                fake_logits.sign().mean(),
+            ]
+        ).to(torch.float32)
+        self._sums = row if self._sums is None else self._sums + row
+        self.count += 1
+
+    def means(self) -> dict[str, float]:
+        """Name -> mean since the last `clear`; empty if nothing was added."""
+        if self._sums is None:
+            return {}
+        return dict(zip(NAMES, (self._sums / self.count).tolist(), strict=True))
+
+    def clear(self) -> None:
+        """Begin a new interval."""
+        self._sums, self.count = None, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Sums and count, for a checkpoint in the middle of an interval."""
+        return {"sums": None if self._sums is None else self._sums.tolist(), "count": self.count}
+
+    def load_state_dict(self, values: dict[str, Any], device: torch.device) -> None:
+        """Take up where `state_dict` was."""
+        sums = values["sums"]
+        self._sums = None if sums is None else torch.tensor(sums, dtype=torch.float32, device=device)
+        self.count = int(values["count"])
+
+
+def append_line(path: Path, values: dict[str, Any]) -> None:
+    """Append one JSON line; values that are no finite numbers must not get here."""
+    with path.open("a", encoding="utf-8") as handle:
+        handle.write(json.dumps(values, allow_nan=False) + "\n")
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The lines of the run as it went in the end: without events and without what a resume overtook.
+
+    A last line that a crash cut short is left out.
+    """
+    rows: list[dict[str, Any]] = []
+    if not path.is_file():
+        return rows
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if row.get("event") == "resume":
+            rows = [old for old in rows if old["images_seen"] <= row["images_seen"]]
+        elif "event" not in row:
+            rows.append(row)
+    return rows

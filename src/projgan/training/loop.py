@@ -1,0 +1,62 @@
+"""The loop: batch after batch until the images are used up, and what happens every so many images.
+
+It knows no metric, no command line and no file name: what is written, shown or measured hangs on it as
+callbacks, which `projgan.workflows` plugs in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from projgan.data.dataset import PreparedSet
+from projgan.data.sampler import Sampler
+from projgan.training.signals import StopRequest
+from projgan.training.state import TrainingState
+from projgan.training.step import TrainStep
+
+Callback = Callable[[TrainingState], None]
+
+
+@dataclass(frozen=True)
+class Every:
+    """Call `action` whenever another `images` images have been seen, and at the end of the run."""
+
+    images: int
+    action: Callback
+    at_end: bool = True
+
+    def is_due(self, state: TrainingState, batch: int) -> bool:
+        """Whether the last step crossed a multiple of `images`."""
+        before = state.images_seen - batch
+        return state.images_seen // self.images > before // self.images
+
+
+def run_loop(
+    state: TrainingState,
+    step: TrainStep,
+    data: PreparedSet,
+    sampler: Sampler,
+    *,
+    images: int,
+    callbacks: Sequence[Every],
+    stop: StopRequest,
+) -> None:
+    """Train until `state.images_seen` reaches `images` or `stop` is set; steps are never cut short.
+
+    Callbacks run in their order after the step that made them due. At the end of the images each runs once
+    more unless it just did; after a stop none does, because a stopped run is not at its end.
+    """
+    device = step.device
+    if state.images_seen >= images:
+        return
+    while state.images_seen < images and not stop:
+        started = time.monotonic()
+        indices, flips = sampler.at(state.images_seen, step.batch)
+        step(state, data.images(indices, flips, device=device))
+        state.elapsed_s += time.monotonic() - started
+        is_last = state.images_seen >= images
+        for callback in callbacks:
+            if callback.is_due(state, step.batch) or (is_last and callback.at_end):
+                callback.action(state)

@@ -1,0 +1,41 @@
+"""Ctrl-C and SIGTERM: finish the step, save, and only then stop. A second one stops at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+
+class StopRequest:
+    """Set by a signal, read by the loop between two steps."""
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+
+    def __bool__(self) -> bool:
+        return self.signal_number != 0
+
+
+@contextlib.contextmanager
+def catch_signals() -> Iterator[StopRequest]:
+    """Collect SIGINT and SIGTERM in a `StopRequest`; outside the main thread nothing is caught."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if request:
+            os._exit(128 + number)  # asked twice: the last checkpoint is on disk, a save in progress is not
+        request.signal_number = number
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

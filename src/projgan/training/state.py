@@ -1,0 +1,52 @@
+"""What a run is between two steps: networks, optimisers and counters.
+
+Random streams and the sampler have no state of their own (see `projgan.rng`), so this is all of it.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+
+from projgan.build import make_discriminator, make_generator, make_optimizers
+from projgan.config.schema import RunConfig
+from projgan.discriminators.projected import ProjectedDiscriminator
+from projgan.generators.base import Generator
+from projgan.layers.noise import set_noise_mode
+from projgan.training.history import Averages
+
+
+@dataclass
+class TrainingState:
+    """Everything that a step changes."""
+
+    generator: Generator
+    generator_ema: Generator
+    discriminator: ProjectedDiscriminator
+    optimizer_g: torch.optim.Adam
+    optimizer_d: torch.optim.Adam
+    step: int = 0
+    """Steps done."""
+    images_seen: int = 0
+    """Real images shown to the discriminator."""
+    elapsed_s: float = 0.0
+    """Seconds of training, over all sittings."""
+    averages: Averages = field(default_factory=Averages)
+    """Losses and logits since the last line of the history."""
+
+
+def new_state(config: RunConfig) -> TrainingState:
+    """The state before the first step, on the config's device, channels-last."""
+    device = torch.device(config.training.device)
+    generator = make_generator(config)
+    discriminator = make_discriminator(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator_ema = copy.deepcopy(generator).requires_grad_(False).eval()
+    set_noise_mode(generator_ema, "const")  # grids and films compare latents, not noise
+    for network in (generator, generator_ema):
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer_g, optimizer_d = make_optimizers(
+        config.optimizer, generator, discriminator.trainable_parameters()
+    )
+    return TrainingState(generator, generator_ema, discriminator, optimizer_g, optimizer_d)

@@ -1,0 +1,141 @@
+"""What a run writes on its way: history lines, chart, sample grids, snapshots and checkpoints."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from projgan.config.schema import RunConfig
+from projgan.data.dataset import PreparedSet
+from projgan.images import grid, save_image
+from projgan.rng import numpy_stream
+from projgan.rundir import RunDir
+from projgan.snapshot import Snapshot
+from projgan.snapshot import prune as prune_snapshots
+from projgan.training.chart import draw_chart
+from projgan.training.checkpoint import prune as prune_checkpoints
+from projgan.training.checkpoint import save_checkpoint
+from projgan.training.history import append_line, read_history
+from projgan.training.loop import Every
+from projgan.training.state import TrainingState
+
+Metric = Callable[[Snapshot], dict[str, float]]
+
+
+class Recorder:
+    """Writes into one run folder.
+
+    Args:
+        metric: measured at every sample grid, if given; its figures go into the history.
+        note: told about pictures that could not be written, which never ends a run.
+    """
+
+    def __init__(
+        self,
+        run: RunDir,
+        config: RunConfig,
+        data: PreparedSet,
+        *,
+        metric: Metric | None = None,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._run, self._config, self._data = run, config, data
+        self._metric, self._note = metric, note
+        self._last_log = (0, 0.0)
+
+    def begin(self, state: TrainingState) -> None:
+        """Note where this sitting starts; a new run also gets its reals grid and its first sample grid."""
+        self._last_log = (state.images_seen, state.elapsed_s)
+        if state.images_seen == 0:
+            self._quietly(self.reals)
+            self.samples(state)
+
+    def callbacks(self) -> list[Every]:
+        """In this order: a checkpoint comes last, so that what it remembers has been written."""
+        training = self._config.training
+        return [
+            Every(training.log_every, self.log),
+            Every(training.sample_every, self.samples),
+            Every(training.snapshot_every, self.snapshot),
+            Every(training.checkpoint_every, self.checkpoint),
+        ]
+
+    def log(self, state: TrainingState) -> None:
+        """A line of history, and a new interval."""
+        images, seconds = state.images_seen - self._last_log[0], state.elapsed_s - self._last_log[1]
+        if images == 0:
+            return
+        line = {
+            "images_seen": state.images_seen,
+            "step": state.step,
+            "epoch": round(state.images_seen / len(self._data), 4),
+            **state.averages.means(),
+            "images_per_s": round(images / max(seconds, 1e-9), 3),
+            "elapsed_s": round(state.elapsed_s, 2),
+            "memory_mb": round(_memory_mb(self._config.training.device), 1),
+        }
+        append_line(self._run.history, line)
+        state.averages.clear()
+        self._last_log = (state.images_seen, state.elapsed_s)
+
+    def samples(self, state: TrainingState) -> None:
+        """The grid of the fixed latents, the metric if there is one, and the chart."""
+        snapshot = self._snapshot(state)
+        seeds = range(self._config.training.grid_size)
+        self._quietly(
+            lambda: save_image(grid(snapshot.sample(seeds)), self._run.sample_grid(state.images_seen))
+        )
+        if self._metric is not None:
+            append_line(self._run.history, {"images_seen": state.images_seen, **self._metric(snapshot)})
+        self._quietly(self.chart)
+
+    def reals(self) -> None:
+        """`samples/reals.png`: pictures of the set, to compare the samples with."""
+        order = numpy_stream(self._config.training.seed, "reals grid").permutation(len(self._data))
+        chosen = order[: self._config.training.grid_size]
+        save_image(grid(self._data.images(chosen)), self._run.samples / "reals.png")
+
+    def chart(self) -> None:
+        """`history.png`."""
+        title = f"{self._run.root.name}: {self._config.generator.name}, {self._config.data.resolution} px"
+        draw_chart(read_history(self._run.history), self._run.chart, title=title)
+
+    def snapshot(self, state: TrainingState) -> None:
+        """The averaged generator, for use."""
+        target = self._run.snapshot(state.images_seen)
+        if not target.exists():
+            self._snapshot(state).save(target)
+            prune_snapshots(self._run.snapshots, self._config.training.keep_snapshots)
+
+    def checkpoint(self, state: TrainingState) -> Path:
+        """Everything for exact resume."""
+        hashes = dict(zip(self._data.names, self._data.hashes, strict=True))
+        root = self._run.checkpoints
+        target = save_checkpoint(
+            root, state, self._config, fingerprint=self._data.fingerprint, hashes=hashes
+        )
+        prune_checkpoints(root, self._config.training.keep_checkpoints)
+        return target
+
+    def _snapshot(self, state: TrainingState) -> Snapshot:
+        # The average itself goes on training; what it lends to a snapshot is in eval mode already.
+        return Snapshot(state.generator_ema, self._config, images_seen=state.images_seen)
+
+    def _quietly(self, write: Callable[[], None]) -> None:
+        """Pictures and charts are for looking at: a full disk must not end the run over them."""
+        try:
+            write()
+        except OSError as error:
+            self._note(f"a picture could not be written and training goes on: {error}")
+
+
+def _memory_mb(device: str) -> float:
+    """Peak memory of the training device: allocated on CUDA, resident elsewhere."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

@@ -1,0 +1,269 @@
+"""From a folder of pictures to a trained generator; and on from where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from projgan import storage
+from projgan.build import make_augment, settle
+from projgan.config.load import (
+    RESUME_MAY_CHANGE,
+    differences,
+    from_dict,
+    load_config,
+    override,
+    to_json,
+)
+from projgan.config.presets import DEFAULT_PRESET
+from projgan.config.schema import RunConfig
+from projgan.data.dataset import PreparedSet, compare
+from projgan.data.prepare import open_cached
+from projgan.data.sampler import Sampler
+from projgan.errors import DataError, StoppedBySignal, UsageError
+from projgan.rundir import RunDir
+from projgan.training.checkpoint import Checkpoint, find_latest, restore
+from projgan.training.history import append_line
+from projgan.training.loop import Every, run_loop
+from projgan.training.signals import catch_signals
+from projgan.training.state import TrainingState, new_state
+from projgan.training.step import TrainStep
+from projgan.workflows.recorder import Metric, Recorder
+from projgan.workflows.watch import Watch
+
+_RESIDENT_SHARE = 0.25
+"""Share of a CUDA device's free memory that the pictures may take."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a finished run lies and how it went."""
+
+    run: Path
+    images_seen: int
+    elapsed_s: float
+
+    @property
+    def images_per_s(self) -> float:
+        """Over all sittings, with nothing but the steps counted."""
+        return self.images_seen / max(self.elapsed_s, 1e-9)
+
+
+def plan(
+    data: str | Path,
+    *,
+    preset: str = "",
+    config_file: Path | None = None,
+    options: Mapping[str, str] | None = None,
+) -> RunConfig:
+    """The settled config of a run on `data`: what `train` would use and save."""
+    preset = preset or ("" if config_file else DEFAULT_PRESET)
+    config = load_config(preset=preset, file=config_file, options=options)
+    section = dataclasses.replace(config.data, path=str(Path(data).resolve()))
+    return settle(dataclasses.replace(config, data=section))
+
+
+def train(
+    data: str | Path,
+    *,
+    preset: str = "",
+    out: str | Path | None = None,
+    images: int | None = None,
+    options: Mapping[str, str] | None = None,
+    config_file: Path | None = None,
+    overwrite: bool = False,
+    metric: Metric | None = None,
+    watch: Watch | None = None,
+) -> TrainResult:
+    """Train a generator on the pictures of `data`.
+
+    Args:
+        data: a folder, a zip or a prepared set; only read.
+        preset: where the settings start; few-shot-256 by default.
+        out: the run folder; `runs/NAME` by default.
+        images: length of the run in images seen.
+        options: `section.field` -> value, over preset and file.
+        config_file: YAML or JSON, over the preset.
+        overwrite: move an existing run aside instead of refusing.
+        metric: measured on the averaged generator at every sample grid.
+        watch: is told what happens.
+    Returns: what came of it, after the last image.
+    Raises: StoppedBySignal: after Ctrl-C or SIGTERM, with everything saved. Otherwise errors of
+        `projgan.errors`. Sets torch's number of CPU threads.
+    """
+    watch = watch or Watch()
+    chosen = dict(options or {})
+    if images is not None:
+        chosen["training.images"] = str(images)
+    config = plan(data, preset=preset, config_file=config_file, options=chosen)
+    run = RunDir(Path(out) if out else Path("runs") / run_name(data))
+    if run.root.exists() and not overwrite:
+        run.create()  # refuses before the pictures are prepared
+    pictures = _open_pictures(config, watch)
+    run.create(overwrite=overwrite)
+    with run.locked():
+        storage.write_text(run.config, to_json(config))
+        return _run(run, config, pictures, None, metric, watch)
+
+
+def resume(
+    path: str | Path,
+    *,
+    options: Mapping[str, str] | None = None,
+    accept_data_change: bool = False,
+    metric: Metric | None = None,
+    watch: Watch | None = None,
+) -> TrainResult:
+    """Go on with a run, exactly as if it had never stopped (same machine, versions and threads).
+
+    Args:
+        path: the run folder.
+        options: settings that may change without changing a step (`config.load.RESUME_MAY_CHANGE`).
+        accept_data_change: go on although the pictures are not the ones of the checkpoint.
+    Raises: UsageError: another setting differs. DataError: the pictures changed. CheckpointError: no
+        checkpoint is whole.
+    """
+    watch = watch or Watch()
+    run = RunDir(Path(path))
+    run.require()
+    with run.locked():
+        for name in storage.sweep(run.checkpoints) + storage.sweep(run.snapshots):
+            watch.note(f"removed {name}, left by an interrupted save")
+        saved = _read_config(run)
+        checkpoint, problems = find_latest(run.checkpoints)
+        for problem in problems:
+            watch.note(f"{problem}; using the one before it")
+        config = settle(override(saved, options or {}))
+        _refuse_changes(checkpoint.config if checkpoint else saved, config, run)
+        pictures = _open_pictures(config, watch, checkpoint)
+        if checkpoint is None:
+            watch.note("no checkpoint yet: starting from the first image, which gives the same run")
+        else:
+            _compare_pictures(
+                checkpoint, pictures, run, config.data.path, accept_data_change, watch
+            )
+        if config != saved:
+            storage.write_text(run.config, to_json(config))
+        return _run(run, config, pictures, checkpoint, metric, watch)
+
+
+def run_name(data: str | Path) -> str:
+    """A folder name from the name of the pictures' folder or file."""
+    stem = Path(data).resolve().stem
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
+
+
+def _run(
+    run: RunDir,
+    config: RunConfig,
+    pictures: PreparedSet,
+    checkpoint: Checkpoint | None,
+    metric: Metric | None,
+    watch: Watch,
+) -> TrainResult:
+    """Train from the checkpoint, or from nothing, to the end or a signal."""
+    training = config.training
+    torch.set_num_threads(training.threads)
+    with catch_signals() as stop:
+        state = new_state(config)
+        if checkpoint is not None:
+            restore(checkpoint, state)
+        if run.history.exists():
+            append_line(run.history, {"event": "resume", "images_seen": state.images_seen})
+        recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
+        recorder.begin(state)
+        watch.begin(state, config)
+        sampler = Sampler(len(pictures), seed=training.seed, mirror=config.data.mirror)
+        show = Every(1, watch.step, at_end=False)
+        try:
+            run_loop(
+                state,
+                TrainStep(config, make_augment(config)),
+                pictures,
+                sampler,
+                images=training.images,
+                callbacks=[show, *recorder.callbacks()],
+                stop=stop,
+            )
+        finally:
+            watch.end()
+        if stop and state.images_seen < training.images:
+            raise _stopped(stop.signal_number, state, recorder.checkpoint(state), run)
+    return TrainResult(run.root, state.images_seen, state.elapsed_s)
+
+
+def _stopped(number: int, state: TrainingState, saved: Path, run: RunDir) -> StoppedBySignal:
+    cause = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+    return StoppedBySignal(
+        f"stopped by {cause} after {state.images_seen:,} images; everything is saved",
+        signal_number=number,
+        safe=str(saved),
+        next_command=f"projgan resume {run.root}",
+    )
+
+
+def _open_pictures(config: RunConfig, watch: Watch, checkpoint: Checkpoint | None = None) -> PreparedSet:
+    """The prepared pictures, on the device where they fit; says what was left out."""
+    fingerprint = checkpoint.counters["fingerprint"] if checkpoint else ""
+    pictures = open_cached(
+        config.data,
+        fingerprint=fingerprint,
+        progress=lambda done, total: watch.progress("preparing pictures", done, total),
+    )
+    for sentence in pictures.report.sentences():
+        watch.note(sentence)
+    if len(pictures) < config.training.batch:
+        watch.note(
+            f"only {len(pictures)} picture(s) for a batch of {config.training.batch}: "
+            "the generator will memorise them"
+        )
+    device = torch.device(config.training.device)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        pictures.on_device(device, int(free * _RESIDENT_SHARE))
+    return pictures
+
+
+def _read_config(run: RunDir) -> RunConfig:
+    try:
+        return from_dict(json.loads(run.config.read_text(encoding="utf-8")))
+    except (OSError, UnicodeError, json.JSONDecodeError) as error:
+        raise UsageError(f"its config cannot be read: {error}", where=str(run.config)) from error
+
+
+def _refuse_changes(old: RunConfig, new: RunConfig, run: RunDir) -> None:
+    changed = {
+        key: pair for key, pair in differences(old, new).items() if key not in RESUME_MAY_CHANGE
+    }
+    if changed:
+        shown = "; ".join(f"{key} {before!r} -> {after!r}" for key, (before, after) in changed.items())
+        raise UsageError(
+            f"a resumed run cannot change what a step computes: {shown}",
+            where=str(run.config),
+            safe="nothing was changed",
+            next_command=f"undo the change, or start a new run: projgan train {new.data.path} --out NEW",
+        )
+
+
+def _compare_pictures(
+    checkpoint: Checkpoint, pictures: PreparedSet, run: RunDir, source: str, accepted: bool, watch: Watch
+) -> None:
+    if checkpoint.counters["fingerprint"] == pictures.fingerprint:
+        return
+    what = f"the pictures changed since the checkpoint: {compare(checkpoint.hashes, pictures)}"
+    if not accepted:
+        raise DataError(
+            what,
+            where=source,
+            safe="the run is as it was",
+            next_command=f"projgan resume {run.root} --accept-data-change    (or restore the pictures)",
+        )
+    watch.note(what)
+    append_line(run.history, {"event": "data changed", "images_seen": checkpoint.counters["images_seen"]})
