@@ -39,7 +39,9 @@ def test_pil_and_back() -> None:
     assert np.array_equal(np.asarray(to_pil(picture)).transpose(2, 0, 1), picture.numpy())
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.png"
     save_image(Image.new("RGB", (2, 2), "red"), path)
     before = path.read_bytes()

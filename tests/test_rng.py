@@ -4,7 +4,9 @@ from projgan.rng import derive_seed, numpy_stream, torch_stream
 
 
 def test_streams_differ_by_seed_name_and_position() -> None:
-    seeds = {derive_seed(s, n, *p) for s in (0, 1) for n in ("a", "b") for p in ((), (0,), (1,), (0, 1))}
+    seeds = {
+        derive_seed(s, n, *p) for s in (0, 1) for n in ("a", "b") for p in ((), (0,), (1,), (0, 1))
+    }
     assert len(seeds) == 16
     assert all(0 <= seed < 2**63 for seed in seeds)
 

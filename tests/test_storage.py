@@ -75,7 +75,8 @@ def test_a_disk_that_was_full_for_a_moment_is_tried_again(
 def test_the_order_of_a_write_is_the_one_that_survives_power_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every file is synced before the manifest is written, the folder before the rename, the parent after."""
+    """Every file is synced before the manifest is written, the folder before the rename, the parent
+    after."""
     events: list[str] = []
     real_fsync, real_rename = storage._fsync, Path.rename
 
@@ -102,7 +103,9 @@ def test_removing_hides_the_folder_first(tmp_path: Path, monkeypatch: pytest.Mon
     storage.write_folder(target, write_two)
     seen = []
     monkeypatch.setattr(
-        storage.shutil, "rmtree", lambda path, ignore_errors: seen.append((path.name, target.exists()))
+        storage.shutil,
+        "rmtree",
+        lambda path, ignore_errors: seen.append((path.name, target.exists())),
     )
     storage.remove_folder(target)
     assert len(seen) == 1 and seen[0][0].startswith(".writing-removed") and not seen[0][1]

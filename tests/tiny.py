@@ -55,7 +55,9 @@ def with_training(config: RunConfig, **fields: object) -> RunConfig:
 
 def reals(count: int = 4, *, resolution: int = 32, seed: int = 0) -> torch.Tensor:
     """(count, 3, R, R) uint8 noise, channels-last."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (count, resolution, resolution, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(seed).integers(
+        0, 256, (count, resolution, resolution, 3), dtype=np.uint8
+    )
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 

@@ -1,8 +1,8 @@
 """projgan: a Projected GAN that trains an image generator from a folder of pictures.
 
-Three sizes of use: `ProjectedDiscriminator` for a training loop of your own, `Snapshot` for a trained
-generator, `train` and `resume` for the whole thing. Names are loaded when they are first used, so that
-importing the package (and `projgan --help`) needs no torch.
+Three sizes of use: `ProjectedDiscriminator` for a training loop of your own, `Snapshot` for a
+trained generator, `train` and `resume` for the whole thing. Names are loaded when they are first
+used, so that importing the package (and `projgan --help`) needs no torch.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from torch import nn
 
 from projgan.augment.diffaug import DiffAugment
 from projgan.config.load import resolve
-from projgan.config.schema import OptimizerConfig, RunConfig
+from projgan.config.schema import OptimizerConfig, Precision, RunConfig
 from projgan.discriminators.projected import ProjectedDiscriminator
 from projgan.errors import ResourceError, UsageError
 from projgan.generators import fastgan as _fastgan  # noqa: F401 - registers its generators
@@ -25,9 +25,7 @@ def settle(config: RunConfig) -> RunConfig:
         config,
         device=str(device),
         precision=choose_precision(config.training.precision, device),
-        threads=config.training.threads or len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else config.training.threads or (os.cpu_count() or 1),
+        threads=config.training.threads or _usable_cores(),
     )
 
 
@@ -52,12 +50,19 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_precision(name: str, device: torch.device) -> str:
-    """ "auto" means bf16 where the device multiplies it natively, else fp32."""
+def _usable_cores() -> int:
+    """Cores that this process may use; fewer than the machine has inside a container."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def choose_precision(name: Precision, device: torch.device) -> Precision:
+    """The word "auto" means bf16 where the device multiplies it natively, else fp32."""
     if name != "auto":
         return name
     if device.type == "cuda":
-        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"  # noqa: PLR2004 - Ampere
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
     if device.type == "cpu":
         probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
         native = any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
@@ -71,7 +76,10 @@ def make_generator(config: RunConfig) -> Generator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.training.seed, "generator weights"))
         return build_generator(
-            section.name, z_dim=section.z_dim, resolution=config.data.resolution, width=section.width
+            section.name,
+            z_dim=section.z_dim,
+            resolution=config.data.resolution,
+            width=section.width,
         )
 
 
@@ -106,7 +114,10 @@ def make_optimizers(
     """Adam for the generator and for the heads; frozen parameters are in neither."""
     return (
         torch.optim.Adam(
-            generator.parameters(), lr=config.lr_g, betas=(config.beta1, config.beta2_g), eps=config.eps
+            generator.parameters(),
+            lr=config.lr_g,
+            betas=(config.beta1, config.beta2_g),
+            eps=config.eps,
         ),
         torch.optim.Adam(
             head_parameters, lr=config.lr_d, betas=(config.beta1, config.beta2_d), eps=config.eps

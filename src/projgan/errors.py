@@ -1,7 +1,7 @@
 """What projgan says when something is wrong: error kinds, exit codes, and the six-line message.
 
-A message names what happened, where, what is safe on disk, and the next command to type. Nothing here
-prints or exits; `projgan.cli` does that.
+A message names what happened, where, what is safe on disk, and the next command to type. Nothing
+here prints or exits; `projgan.cli` does that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ class ProjganError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", safe: str = "", next_command: str = "") -> None:
+    def __init__(
+        self, what: str, *, where: str = "", safe: str = "", next_command: str = ""
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
@@ -105,7 +107,9 @@ class StoppedBySignal(ProjganError):
 
 def printable(text: str) -> str:
     """`text` with control characters and undecodable bytes escaped, safe to show on a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def choose_from(kind: str, name: str, known: list[str] | tuple[str, ...]) -> UsageError:

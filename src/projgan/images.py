@@ -1,7 +1,7 @@
 """Pixels: uint8 <-> [-1, 1], and grids of pictures.
 
-Everywhere inside, images are (B, 3, H, W) float tensors in [-1, 1] (black to white). On disk and in memory
-maps they are uint8 in [0, 255].
+Everywhere inside, images are (B, 3, H, W) float tensors in [-1, 1] (black to white). On disk and in
+memory maps they are uint8 in [0, 255].
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ def to_float(pixels: Tensor) -> Tensor:
 
 def to_uint8(images: Tensor) -> Tensor:
     """Float images -> uint8 by rounding; values outside [-1, 1] are clipped; any shape."""
-    return images.detach().to(torch.float32).add(1.0).mul(127.5).round_().clamp_(0, 255).to(torch.uint8)
+    return (
+        images.detach()
+        .to(torch.float32)
+        .add(1.0)
+        .mul(127.5)
+        .round_()
+        .clamp_(0, 255)
+        .to(torch.uint8)
+    )
 
 
 def to_pil(pixels: Tensor) -> Image.Image:

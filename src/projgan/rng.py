@@ -1,8 +1,8 @@
 """Named random streams: a seed, a name and a position give the numbers, and nothing else does.
 
-No stream carries state from one step to the next, so a resumed run needs no saved generator and no replay:
-step 1,000 draws the same latents whether the run was stopped before it or not. Adding a draw to one stream
-never shifts another.
+No stream carries state from one step to the next, so a resumed run needs no saved generator and no
+replay: step 1,000 draws the same latents whether the run was stopped before it or not. Adding a
+draw to one stream never shifts another.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 
 def derive_seed(seed: int, name: str, *position: int) -> int:
-    """A 63-bit seed for the stream `name` of `seed` at `position` (for example a step and a micro-batch)."""
+    """A 63-bit seed for the stream `name` at `position`, such as a step and a micro-batch."""
     text = f"{seed}/{name}/" + "/".join(str(p) for p in position)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 

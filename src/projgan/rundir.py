@@ -37,8 +37,8 @@ class RunDir:
     def create(self, *, overwrite: bool = False) -> None:
         """Make the folders of a new run.
 
-        An existing run is never touched: without `overwrite` it is refused, with it the old folder is moved
-        aside to the first free `NAME.old-1`, `NAME.old-2` ...
+        An existing run is never touched: without `overwrite` it is refused, with it the old folder
+        is moved aside to the first free `NAME.old-1`, `NAME.old-2` ...
         """
         if self.root.exists() and any(self.root.iterdir()):
             if not overwrite:
@@ -46,14 +46,17 @@ class RunDir:
                     "the run folder exists already",
                     where=str(self.root),
                     safe="nothing was changed",
-                    next_command=f"projgan resume {self.root}    (or choose --out, or --overwrite to move it aside)",
+                    next_command=f"projgan resume {self.root}    "
+                    "(or choose --out, or --overwrite to move it aside)",
                 )
             self.root.rename(first_free(self.root))
         try:
             for folder in (self.samples, self.checkpoints, self.snapshots):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ResourceError(f"cannot make the run folder: {error.strerror}", where=str(self.root)) from error
+            raise ResourceError(
+                f"cannot make the run folder: {error.strerror}", where=str(self.root)
+            ) from error
 
     def require(self) -> None:
         """Raise unless this is the folder of a run."""
@@ -66,7 +69,7 @@ class RunDir:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for this process; the kernel frees it with the process, so it is never stale."""
+        """Hold the run for this process; the kernel frees it with the process."""
         try:
             import fcntl  # noqa: PLC0415 - POSIX only
         except ImportError:  # Windows has no flock; one process a run is then up to the user

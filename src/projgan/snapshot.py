@@ -60,12 +60,17 @@ class Snapshot:
         except ProjganError:
             raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise CheckpointError(f"it cannot be read: {str(error).splitlines()[0]}", where=str(folder)) from error
+            raise CheckpointError(
+                f"it cannot be read: {str(error).splitlines()[0]}", where=str(folder)
+            ) from error
         generator.to(choose_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(generator, config, images_seen=images_seen)
 
     def save(self, folder: Path) -> None:
-        """Write the snapshot to `folder`, whole or not at all; the pictures' folder is kept by name only."""
+        """Write the snapshot to `folder`, whole or not at all.
+
+        Of the pictures' folder only the name is kept.
+        """
         data = dataclasses.replace(self.config.data, path=Path(self.config.data.path).name)
         config = dataclasses.replace(self.config, data=data)
         about = {"images_seen": self.images_seen, "config": config.to_dict()}

@@ -1,9 +1,9 @@
 """Folders of files that are written whole or not at all, and verified before use.
 
-The order of a write is what makes it safe: hidden temporary folder -> fsync of every file -> manifest with
-size and SHA-256 of each, fsync -> fsync of the folder -> rename to its name -> fsync of the parent. A crash
-at any point leaves either no folder of that name or a complete one. Nothing here knows what the files mean,
-and nothing here needs torch.
+The order of a write is what makes it safe: hidden temporary folder -> fsync of every file ->
+manifest with size and SHA-256 of each, fsync -> fsync of the folder -> rename to its name -> fsync
+of the parent. A crash at any point leaves either no folder of that name or a complete one. Nothing
+here knows what the files mean, and nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_AFTER_S = 2.0
 
 
-def write_folder(target: Path, write_files: Callable[[Path], None], *, bytes_needed: int = 0) -> None:
+def write_folder(
+    target: Path, write_files: Callable[[Path], None], *, bytes_needed: int = 0
+) -> None:
     """Write `target` as a whole.
 
     Args:
         target: the folder to be; must not exist.
         write_files: called with the temporary folder; writes plain files into it.
         bytes_needed: an estimate; refused before anything is written if the disk has less.
-    Raises: ResourceError: if the disk is full or refuses to write; the temporary folder is gone then. A full
-        disk is tried once more after a short wait.
+    Raises: ResourceError: if the disk is full or refuses to write; the temporary folder is gone
+        then. A full disk is tried once more after a short wait.
     """
     assert not target.exists(), f"{target} exists"
     temporary = target.with_name(f"{_TEMPORARY_PREFIX}{target.name}-{os.getpid()}")
@@ -61,7 +63,9 @@ def verify_folder(folder: Path) -> None:
     """Raise `CheckpointError` unless every file of `folder` is there, whole and unchanged."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        entries = {str(name): (int(size), str(sha)) for name, (size, sha) in manifest["files"].items()}
+        entries = {
+            str(name): (int(size), str(sha)) for name, (size, sha) in manifest["files"].items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError("its manifest is missing or damaged", where=str(folder)) from error
     present = {path.name for path in folder.iterdir()} - {MANIFEST}
@@ -138,7 +142,11 @@ def _require_space(parent: Path, bytes_needed: int) -> None:
 
 
 def _resource_error(error: OSError, target: Path, bytes_needed: int) -> ResourceError:
-    needed = f" ({bytes_needed / 1e6:.0f} MB needed)" if error.errno in _DISK_FULL and bytes_needed else ""
+    needed = (
+        f" ({bytes_needed / 1e6:.0f} MB needed)"
+        if error.errno in _DISK_FULL and bytes_needed
+        else ""
+    )
     reason = "the disk is full" if error.errno in _DISK_FULL else (error.strerror or str(error))
     return ResourceError(
         f"cannot write {target.name}: {reason}{needed}",

@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 import time
+import warnings
 from collections import namedtuple
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from PIL import Image
 from projgan.config.schema import DataConfig
 from projgan.data import report
 from projgan.data.decode import Rules
-from projgan.data.judge import IN_FLIGHT_PER_WORKER, judge_all
+from projgan.data.judge import IN_FLIGHT_PER_WORKER, Judged, Verdict, judge_all
 from projgan.data.prepare import check, prepare
 from projgan.data.source import Entry, Listing
 from projgan.errors import DataError, ResourceError, UsageError
@@ -248,6 +249,22 @@ def test_a_full_disk_is_a_resource_error_and_leaves_nothing(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 1000, 1000))
     with pytest.raises(ResourceError, match="the pixels take 0 MB, and only 0 MB are free"):
         prepare(config(picture_folder), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [picture_folder]
+
+
+def test_a_failed_write_ends_the_decoding_at_once(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Verdict, judged: Judged, *, dedupe: bool) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Verdict, "add", fail)
+    threads, filters = threading.active_count(), list(warnings.filters)
+    with pytest.raises(ResourceError, match="Input/output error") as caught:
+        prepare(config(picture_folder), tmp_path / "out")
+    assert caught.value.exit_code == 5  # and its traceback keeps the frames alive until here
+    assert threading.active_count() == threads
+    assert list(warnings.filters) == filters
     assert list(tmp_path.iterdir()) == [picture_folder]
 
 

@@ -68,12 +68,3 @@ def test_a_generator_without_forward_cannot_be_made():
 
     with pytest.raises(TypeError):
         Nothing(z_dim=8, resolution=32)
-
-
-def test_a_latent_depends_on_its_seed_alone():
-    generator = Tiny(z_dim=8, resolution=32, width=4)
-    rows = generator.latents([3, 4, 5])
-    assert rows.shape == (3, 8)
-    assert torch.equal(generator.latents([5])[0], rows[2])
-    assert not torch.equal(rows[0], rows[1])
-    assert generator.latents([]).shape == (0, 8)

@@ -106,7 +106,15 @@ def test_evaluation_uses_stored_vectors_even_if_sigma_is_negative():
 
 
 @pytest.mark.parametrize("is_training", [True, False])
-def test_autocast_leaves_the_normalisation_in_float32(is_training):
+def test_autocast_leaves_the_normalisation_in_float32(is_training, monkeypatch):
+    matrix = SpectralNormConv2d._matrix
+
+    def guarded(layer):
+        # Seen from inside, since only CUDA's autocast would touch these products, not the CPU's.
+        assert not torch.is_autocast_enabled("cpu")
+        return matrix(layer)
+
+    monkeypatch.setattr(SpectralNormConv2d, "_matrix", guarded)
     torch.manual_seed(0)
     layer = SpectralNormConv2d(16, 16, 3).train(is_training)
     twin = SpectralNormConv2d(16, 16, 3).train(is_training)

@@ -22,7 +22,6 @@ def latents(seeds: Iterable[int], z_dim: int) -> Tensor:
     )
 
 
-
 def step_angles(path: Tensor) -> Tensor:
     """Angles in radians from each frame to the next, the last one to the first."""
     unit = torch.nn.functional.normalize(path.double(), dim=1)

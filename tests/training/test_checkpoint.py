@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import reals, tiny_config
 
 from projgan import storage
 from projgan.build import make_augment
@@ -14,6 +13,7 @@ from projgan.training import checkpoint as module
 from projgan.training.checkpoint import find_latest, prune, restore, save_checkpoint
 from projgan.training.state import TrainingState, new_state
 from projgan.training.step import TrainStep
+from tiny import reals, tiny_config
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,9 @@ def save(root: Path, state: TrainingState, config: RunConfig, *, step: int = 1) 
         state.step = before
 
 
-def test_restore_gives_every_tensor_back(tmp_path: Path, trained: TrainingState, config: RunConfig) -> None:
+def test_restore_gives_every_tensor_back(
+    tmp_path: Path, trained: TrainingState, config: RunConfig
+) -> None:
     save(tmp_path, trained, config)
     checkpoint, problems = find_latest(tmp_path)
     assert checkpoint is not None and not problems
@@ -47,7 +49,9 @@ def test_restore_gives_every_tensor_back(tmp_path: Path, trained: TrainingState,
     restore(checkpoint, fresh)
     for name, module_ in module._modules(trained):
         for (key, old), new in zip(
-            module_.state_dict().items(), dict(module._modules(fresh))[name].state_dict().values(), strict=True
+            module_.state_dict().items(),
+            dict(module._modules(fresh))[name].state_dict().values(),
+            strict=True,
         ):
             assert torch.equal(old, new), f"{name}.{key}"
     for optimizer in ("optimizer_g", "optimizer_d"):
@@ -62,7 +66,8 @@ def test_restore_gives_every_tensor_back(tmp_path: Path, trained: TrainingState,
 
 
 def test_every_file_is_verified(tmp_path: Path, trained: TrainingState, config: RunConfig) -> None:
-    """A flipped byte, a cut and a missing file are each found, and the checkpoint before it is used."""
+    """A flipped byte, a cut and a missing file are each found, and the checkpoint before it is
+    used."""
     save(tmp_path, trained, config, step=1)
     newest = save(tmp_path, trained, config, step=2)
     files = sorted(path for path in newest.iterdir())
@@ -155,13 +160,17 @@ def test_too_little_space_is_refused_before_writing(
     written = []
     monkeypatch.setattr(module, "save", lambda *args: written.append(args))
     monkeypatch.setattr(storage, "_RETRY_AFTER_S", 0.0)
-    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(
+        storage.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})()
+    )
     with pytest.raises(ResourceError, match="disk is full"):
         save(tmp_path, trained, config)
     assert not written
 
 
-def test_state_json_holds_plain_numbers(tmp_path: Path, trained: TrainingState, config: RunConfig) -> None:
+def test_state_json_holds_plain_numbers(
+    tmp_path: Path, trained: TrainingState, config: RunConfig
+) -> None:
     folder = save(tmp_path, trained, config)
     counters = json.loads((folder / "state.json").read_text())
     assert counters["images_seen"] == 4

@@ -12,7 +12,8 @@ def test_first_step_copies() -> None:
 
 
 def test_reference_limit_is_reached_at_400_kimg() -> None:
-    """Batch 64: half-life 20,000 images, limit 0.99778, ramp-up over 400 kimg (method facts, 8.3)."""
+    """Batch 64: half-life 20,000 images, limit 0.99778, ramp-up over 400 kimg (method facts,
+    8.3)."""
     kwargs = {"batch": 64, "half_life_kimg": 64 * 10 / 32, "rampup": 0.05}
     limit = 0.5 ** (64 / 20_000)
     assert limit == pytest.approx(0.99778, abs=5e-6)
@@ -28,7 +29,9 @@ def test_half_life_counts_images() -> None:
 
 
 def test_without_rampup_the_first_step_does_not_copy() -> None:
-    assert ema_beta(0, batch=64, half_life_kimg=20.0, rampup=0.0) == pytest.approx(0.5 ** (64 / 20_000))
+    assert ema_beta(0, batch=64, half_life_kimg=20.0, rampup=0.0) == pytest.approx(
+        0.5 ** (64 / 20_000)
+    )
 
 
 def test_parameters_are_averaged_and_buffers_copied() -> None:

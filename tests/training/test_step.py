@@ -2,7 +2,6 @@ import copy
 
 import pytest
 import torch
-from tiny import reals, tiny_config
 from torch import nn
 
 from projgan.build import make_augment
@@ -11,6 +10,7 @@ from projgan.images import to_float
 from projgan.losses import hinge_fake_loss, hinge_generator_loss, hinge_real_loss
 from projgan.training.state import TrainingState, new_state
 from projgan.training.step import TrainStep
+from tiny import reals, tiny_config
 
 MODES = ("shared", "alternating")
 
@@ -43,7 +43,10 @@ def test_same_seed_same_weights_and_other_seed_others(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_frozen_parts_stay_and_trained_parts_move(mode: str) -> None:
-    before, after = tensors(run_steps(0, training__step=mode)), tensors(run_steps(2, training__step=mode))
+    before, after = (
+        tensors(run_steps(0, training__step=mode)),
+        tensors(run_steps(2, training__step=mode)),
+    )
     for key, value in before.items():
         if key.startswith(("discriminator.features.", "discriminator.projector.")):
             assert torch.equal(value, after[key]), f"{key} moved"
@@ -72,7 +75,8 @@ def test_counters(mode: str) -> None:
 
 
 def test_shared_step_gives_the_gradients_of_the_two_objectives() -> None:
-    """Against both losses written out on copies of the networks, with nothing shared between them."""
+    """Against both losses written out on copies of the networks, with nothing shared between
+    them."""
     config = tiny_config(augment__policy="")
     state = new_state(config)
     step = TrainStep(config, make_augment(config))
@@ -137,7 +141,9 @@ def test_accumulation_equals_the_big_batch_where_samples_do_not_meet(
 
 
 def test_sum_is_the_reference_way_of_accumulating() -> None:
-    assert TrainStep(tiny_config(training__micro_batch="2"), make_augment(tiny_config())).scale == 0.5
+    assert (
+        TrainStep(tiny_config(training__micro_batch="2"), make_augment(tiny_config())).scale == 0.5
+    )
     summed = tiny_config(training__micro_batch="2", training__accumulate="sum")
     assert TrainStep(summed, make_augment(summed)).scale == 1.0
 
@@ -159,7 +165,7 @@ def test_every_activation_stays_channels_last(mode: str) -> None:
     state = new_state(config)
     strays = []
 
-    def look(name: str):  # noqa: ANN202
+    def look(name: str):
         def hook(module: nn.Module, inputs: object, output: object) -> None:
             for tensor in output if isinstance(output, (list, tuple)) else [output]:
                 is_map = isinstance(tensor, torch.Tensor) and tensor.dim() == 4

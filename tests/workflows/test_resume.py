@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import tiny_options, write_pictures
 
 from projgan.errors import DataError, StoppedBySignal, UsageError
 from projgan.rundir import RunDir
@@ -21,6 +20,7 @@ from projgan.training.history import read_history
 from projgan.training.state import TrainingState
 from projgan.workflows.train import resume, train
 from projgan.workflows.watch import Watch
+from tiny import tiny_options, write_pictures
 
 IMAGES = 40  # ten steps of four
 TIMES = ("images_per_s", "elapsed_s", "memory_mb")
@@ -109,7 +109,13 @@ def stop_and_resume(pictures: Path, run: Path, config: str, *steps: int) -> None
 
 @pytest.mark.parametrize(
     ("config", "stops"),
-    [("shared", (1,)), ("shared", (4, 5, 9)), ("alternating", (3,)), ("noisy", (5,)), ("bf16", (2, 7))],
+    [
+        ("shared", (1,)),
+        ("shared", (4, 5, 9)),
+        ("alternating", (3,)),
+        ("noisy", (5,)),
+        ("bf16", (2, 7)),
+    ],
 )
 def test_resumed_equals_never_stopped(
     straight: Callable[[str], Path],
@@ -124,7 +130,10 @@ def test_resumed_equals_never_stopped(
     for name in (f"samples/{IMAGES:09d}.png", "samples/000000016.png", "samples/reals.png"):
         assert (straight(config) / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
     histories = [
-        [{k: v for k, v in row.items() if k not in TIMES} for row in read_history(run / "history.jsonl")]
+        [
+            {k: v for k, v in row.items() if k not in TIMES}
+            for row in read_history(run / "history.jsonl")
+        ]
         for run in (straight(config), tmp_path / "run")
     ]
     assert histories[0] == histories[1]

@@ -1,1 +1,1 @@
-"""The command line: one file a command, which reads arguments, calls a workflow and prints the result."""
+"""The command line: a file a command, which reads arguments and prints what a workflow returns."""

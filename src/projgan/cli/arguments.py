@@ -43,8 +43,10 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """`--set` and the names of settings that are used so often that they have options of their own."""
-    parser.add_argument("--images", metavar="N", help="length of the run in images seen, such as 400k")
+    """`--set`, and options for the settings that are used most."""
+    parser.add_argument(
+        "--images", metavar="N", help="length of the run in images seen, such as 400k"
+    )
     parser.add_argument("--threads", metavar="N", help="CPU threads (default: all cores)")
     add_device(parser)
     parser.add_argument(
@@ -84,7 +86,9 @@ def settings_of(args: argparse.Namespace) -> dict[str, str]:
         key, equals, value = assignment.partition("=")
         if not equals:
             raise UsageError(
-                f"{assignment!r} sets nothing", where="option --set", next_command="--set training.batch=16"
+                f"{assignment!r} sets nothing",
+                where="option --set",
+                next_command="--set training.batch=16",
             )
         chosen[key.strip()] = value.strip()
     return chosen
@@ -92,8 +96,18 @@ def settings_of(args: argparse.Namespace) -> dict[str, str]:
 
 def add_pictures(parser: argparse.ArgumentParser) -> None:
     """How pictures become squares."""
-    parser.add_argument("--resolution", metavar="N", help="side in pixels: 32, 64, 128, 256, 512 or 1024")
-    parser.add_argument("--fit", choices=("crop", "pad", "squash"), help="how a rectangle becomes a square")
-    parser.add_argument("--background", metavar="#RRGGBB", help="colour under transparency and around padding")
-    parser.add_argument("--dedupe", action="store_true", help="keep one of each group of equal files")
-    parser.add_argument("--max-bad", metavar="SHARE", help="share of unusable pictures that is accepted")
+    parser.add_argument(
+        "--resolution", metavar="N", help="side in pixels: 32, 64, 128, 256, 512 or 1024"
+    )
+    parser.add_argument(
+        "--fit", choices=("crop", "pad", "squash"), help="how a rectangle becomes a square"
+    )
+    parser.add_argument(
+        "--background", metavar="#RRGGBB", help="colour under transparency and around padding"
+    )
+    parser.add_argument(
+        "--dedupe", action="store_true", help="keep one of each group of equal files"
+    )
+    parser.add_argument(
+        "--max-bad", metavar="SHARE", help="share of unusable pictures that is accepted"
+    )

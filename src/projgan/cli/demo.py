@@ -14,14 +14,16 @@ EXAMPLES = ("projgan demo", "projgan demo --out /tmp/demo --count 200 --images 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     add_out(parser, "demo", "folder of everything that the demo makes")
-    parser.add_argument("--count", type=int, default=600, metavar="N", help="pictures to draw (default: 600)")
+    parser.add_argument(
+        "--count", type=int, default=600, metavar="N", help="pictures to draw (default: 600)"
+    )
     add_settings(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run the demo and list what it made."""
-    from projgan.cli.terminal import Terminal  # noqa: PLC0415 - torch
-    from projgan.workflows.demo import demo  # noqa: PLC0415
+    from projgan.cli.terminal import Terminal
+    from projgan.workflows.demo import demo
 
     result = demo(
         Path(args.out or "demo"),
@@ -37,8 +39,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         print(f"film      {result.film}")
         print(f"chart     {result.chart}")
         print(
-            f"fd-lite1  {result.distance_first:.1f} at the first grid, {result.distance_last:.1f} at the last: "
-            f"{ratio:.1f} times closer"
+            f"fd-lite1  {result.distance_first:.1f} at the first grid, "
+            f"{result.distance_last:.1f} at the last: {ratio:.1f} times closer"
         )
     return {
         "grid": str(result.grid),

@@ -18,8 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("source", help="a run folder (its newest snapshot) or a snapshot folder")
     parser.add_argument("--seeds", help="the stops of the walk (default: four for every cell)")
-    parser.add_argument("--frames", type=int, default=120, metavar="N", help="of the whole loop (default: 120)")
-    parser.add_argument("--fps", type=int, default=24, metavar="N", help="frames a second (default: 24)")
+    parser.add_argument(
+        "--frames", type=int, default=120, metavar="N", help="of the whole loop (default: 120)"
+    )
+    parser.add_argument(
+        "--fps", type=int, default=24, metavar="N", help="frames a second (default: 24)"
+    )
     parser.add_argument("--columns", type=int, default=1, metavar="N", help="walks side by side")
     parser.add_argument("--rows", type=int, default=1, metavar="N", help="walks above each other")
     add_out(parser, "walk.gif", "the film: .gif, .webp, or .mp4 with the video extra")
@@ -28,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Make the film and say where it is."""
-    from projgan.cli.terminal import Terminal  # noqa: PLC0415 - torch
-    from projgan.errors import UsageError  # noqa: PLC0415
-    from projgan.sampling.seeds import parse_seeds  # noqa: PLC0415
-    from projgan.workflows.use import interpolate  # noqa: PLC0415
+    from projgan.cli.terminal import Terminal
+    from projgan.errors import UsageError
+    from projgan.sampling.seeds import parse_seeds
+    from projgan.workflows.use import interpolate
 
     for name in ("frames", "fps", "columns", "rows"):
         if getattr(args, name) < 1:

@@ -1,4 +1,4 @@
-"""`projgan COMMAND ...`: finds the command, runs it, and turns every fault into a message and an exit code.
+"""`projgan COMMAND ...`: runs a command, and turns faults into messages and exit codes.
 
 Commands are imported when they are called, so that `projgan --help` answers at once.
 """
@@ -40,7 +40,8 @@ def run(argv: list[str]) -> int:
     try:
         return _dispatch(argv)
     except BrokenPipeError:
-        # The reader of our output has gone, which is no fault of the work; keep Python's exit quiet.
+        # The reader of our output has gone, which is no fault of the work; keep Python's exit
+        # quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -65,7 +66,9 @@ def _dispatch(argv: list[str]) -> int:
     command = importlib.import_module(f"projgan.cli.{name}")
     parser = ShortParser(name, COMMANDS[name], command.EXAMPLES)
     command.add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print the result, or the error, as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print the result, or the error, as JSON"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv[1:])
     result = command.run(args)
@@ -103,7 +106,9 @@ def as_our_error(error: Exception) -> ProjganError | None:
         )
     if isinstance(error, OSError) and error.errno in _RESOURCE_ERRORS:
         return ResourceError(
-            f"{error.strerror}", where=str(error.filename or ""), safe="everything saved before is intact"
+            f"{error.strerror}",
+            where=str(error.filename or ""),
+            safe="everything saved before is intact",
         )
     return None
 
@@ -128,8 +133,9 @@ def _report(ours: ProjganError | None, *, as_json: bool, cause: Exception) -> in
             "w", prefix="projgan-report-", suffix=".txt", delete=False, encoding="utf-8"
         ) as file:
             file.write("".join(traceback.format_exception(cause)))
+        text = str(cause).splitlines()
         ours = ProjganError(
-            f"a bug in projgan: {type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}",
+            f"a bug in projgan: {type(cause).__name__}: {text[0] if text else 'no message'}",
             where=f"the traceback is in {file.name}",
             safe="checkpoints and snapshots on disk are intact",
             next_command="run it again with --debug, and report the bug with that file",

@@ -21,7 +21,9 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("data", help="folder or zip; it is only read")
-    add_out(parser, "none", "a new folder (a prepared set), or a .zip as the StyleGAN tools share it")
+    add_out(
+        parser, "none", "a new folder (a prepared set), or a .zip as the StyleGAN tools share it"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be used")
     add_pictures(parser)
 

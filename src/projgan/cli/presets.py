@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.name:
         config = preset_config(args.name).to_dict()
         if not args.json:
-            import yaml  # noqa: PLC0415
+            import yaml
 
             print(yaml.safe_dump(_plain(config), sort_keys=False), end="")
         return config

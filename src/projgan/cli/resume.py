@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Resume, and say where the result lies."""
-    from projgan.cli.terminal import Terminal  # noqa: PLC0415 - torch
-    from projgan.workflows.train import resume  # noqa: PLC0415
+    from projgan.cli.terminal import Terminal
+    from projgan.workflows.train import resume
 
     result = resume(
         args.run,

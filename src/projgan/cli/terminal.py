@@ -1,4 +1,4 @@
-"""What long work looks like on a terminal: notes, a progress bar, and plain lines where there is no terminal.
+"""What long work looks like: notes and a progress bar, or plain lines where there is no terminal.
 
 Everything here goes to stderr; results go to stdout.
 """
@@ -56,8 +56,9 @@ class Terminal(Watch):
         training = config.training
         self.note(
             f"training {config.generator.name} at {config.data.resolution} px on {training.device} "
-            f"({training.precision}, {training.threads} threads, batch {training.batch}, {training.step} step, "
-            f"features {config.features.name} at {config.features.input_size} px)"
+            f"({training.precision}, {training.threads} threads, batch {training.batch}, "
+            f"{training.step} step, features {config.features.name} "
+            f"at {config.features.input_size} px)"
         )
         self._total = training.images
         self._start_images, self._start_elapsed = state.images_seen, state.elapsed_s

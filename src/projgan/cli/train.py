@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("data", help="folder, zip or prepared set; it is only read")
     parser.add_argument("--preset", help=f"{', '.join(PRESETS)} (default: {DEFAULT_PRESET})")
-    parser.add_argument("--config", metavar="FILE", help="YAML or JSON with settings, over the preset")
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML or JSON with settings, over the preset"
+    )
     add_out(parser, "runs/NAME_OF_DATA", "the run folder")
     add_pictures(parser)
     parser.add_argument("--mirror", action="store_true", help="also show every picture mirrored")
@@ -38,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Train, and say where the result lies."""
-    from projgan.cli.terminal import Terminal  # noqa: PLC0415 - torch
-    from projgan.workflows.preview import preview_augment  # noqa: PLC0415
-    from projgan.workflows.train import plan, train  # noqa: PLC0415
+    from projgan.cli.terminal import Terminal
+    from projgan.workflows.preview import preview_augment
+    from projgan.workflows.train import plan, train
 
     config_file = Path(args.config) if args.config else None
     if args.preview_augment:
@@ -68,7 +70,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def finish(result: Any, *, as_json: bool) -> dict[str, Any]:
     """Print the end of a run; shared with `projgan resume`."""
     if not as_json:
-        print(f"trained on {result.images_seen:,} images ({result.images_per_s:.1f} a second): {result.run}")
+        print(
+            f"trained on {result.images_seen:,} images ({result.images_per_s:.1f} a second): "
+            f"{result.run}"
+        )
         print(f"look at:  {result.run}/samples, {result.run}/history.png")
         print(f"next:     projgan sample {result.run} --seeds 0-63 --grid")
     return {

@@ -1,7 +1,8 @@
 """From names, files and options to one config, and back.
 
-Precedence: preset < file < options (`section.field=value`). Unknown keys are errors that list the known ones.
-`resolve` settles every setting that stands for a decision, so that a saved config leaves nothing open.
+Precedence: preset < file < options (`section.field=value`). Unknown keys are errors that list the
+    known ones. `resolve` settles every setting that stands for a decision, so that a saved config
+    leaves nothing open.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from projgan.config.presets import preset_config
-from projgan.config.schema import RunConfig
+from projgan.config.schema import Precision, RunConfig
 from projgan.errors import UsageError, choose_from
 
 RESUME_MAY_CHANGE = frozenset(
@@ -95,7 +96,9 @@ def read_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UsageError("there is no such file", where=str(path)) from error
     except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise UsageError(f"cannot read this config: {str(error).splitlines()[0]}", where=str(path)) from error
+        raise UsageError(
+            f"cannot read this config: {str(error).splitlines()[0]}", where=str(path)
+        ) from error
     if not isinstance(values, dict):
         raise UsageError("a config is a mapping of sections", where=str(path))
     return values
@@ -106,11 +109,11 @@ def to_json(config: RunConfig) -> str:
     return json.dumps(config.to_dict(), indent=2) + "\n"
 
 
-def resolve(config: RunConfig, *, device: str, precision: str, threads: int) -> RunConfig:
-    """Settle what is left open: feature size, micro-batch, EMA half-life, device, precision, threads.
+def resolve(config: RunConfig, *, device: str, precision: Precision, threads: int) -> RunConfig:
+    """Settle what is left open: feature size, micro-batch, EMA half-life, and the device's part.
 
-    The reference enlarges pictures below 224 px to 224 and leaves larger ones alone; its EMA half-life is
-    batch * 10 / 32 thousand images.
+    The reference enlarges pictures below 224 px to 224 and leaves larger ones alone; its EMA
+    half-life is batch * 10 / 32 thousand images.
     """
     training, features = config.training, config.features
     if features.input_size == "reference":
@@ -130,7 +133,9 @@ def resolve(config: RunConfig, *, device: str, precision: str, threads: int) -> 
 def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
     """Settings that differ, by `section.field`."""
     flat_old, flat_new = _flatten(old), _flatten(new)
-    return {key: (flat_old[key], flat_new[key]) for key in flat_old if flat_old[key] != flat_new[key]}
+    return {
+        key: (flat_old[key], flat_new[key]) for key in flat_old if flat_old[key] != flat_new[key]
+    }
 
 
 def _flatten(config: RunConfig) -> dict[str, Any]:
@@ -162,7 +167,9 @@ def _coerce(value: Any, kind: Any, name: str) -> Any:
         return _coerce_first(value, typing.get_args(kind), name)
     if typing.get_origin(kind) is typing.Literal:
         if value not in typing.get_args(kind):
-            raise choose_from(f"value of {name}", str(value), [str(a) for a in typing.get_args(kind)])
+            raise choose_from(
+                f"value of {name}", str(value), [str(a) for a in typing.get_args(kind)]
+            )
         return value
     if typing.get_origin(kind) is tuple:
         items = [part for part in value.split(",") if part] if isinstance(value, str) else value

@@ -23,12 +23,13 @@ class Preset:
     config: RunConfig
 
 
-# The reference prepares its discriminator for a regularisation every 16 steps that then does nothing; what
-# remains of it is this odd learning rate and this odd beta2.
+# The reference prepares its discriminator for a regularisation every 16 steps that then does
+# nothing; what remains of it is this odd learning rate and this odd beta2.
 _LAZY = 16 / 17
 
 _REFERENCE_OPTIMIZER = OptimizerConfig(lr_d=2e-4 * _LAZY, beta2_d=0.99**_LAZY)
-# The reference's backbone has seen one grey picture in training mode, which moved its batch statistics.
+# The reference's backbone has seen one grey picture in training mode, which moved its batch
+# statistics.
 _REFERENCE_FEATURES = FeaturesConfig(name="lite0-reference")
 
 _REFERENCE_TRAINING = TrainingConfig(
@@ -90,7 +91,7 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "reference-fastgan-lite": Preset(
-        summary="the reference's settings with FastGAN-lite, its oddities included (small sets, GPUs)",
+        summary="the same with FastGAN-lite (small sets, GPUs)",
         config=RunConfig(
             preset="reference-fastgan-lite",
             generator=GeneratorConfig(name="fastgan-lite", width=128),

@@ -1,8 +1,8 @@
 """The settings of a run: one frozen dataclass a component, each field with its unit.
 
-Each section checks its own fields; `RunConfig` checks what lies between them. Words such as "reference" in a
-preset are settled by `config.load.resolve` before a run starts, and what was settled is what gets saved.
-No torch here: the command line reads this module.
+Each section checks its own fields; `RunConfig` checks what lies between them. Words such as
+"reference" in a preset are settled by `config.load.resolve` before a run starts, and what was
+settled is what gets saved. No torch here: the command line reads this module.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class DataConfig:
             raise choose_from("fit", self.fit, ("crop", "pad", "squash"))
         is_colour = len(self.background) == 7 and self.background[0] == "#"
         is_colour = is_colour and all(c in "0123456789abcdefABCDEF" for c in self.background[1:])
-        _require(is_colour, "data.background", f"{self.background!r} is not a colour such as #ffffff")
+        _require(
+            is_colour, "data.background", f"{self.background!r} is not a colour such as #ffffff"
+        )
         _require(0.0 <= self.max_bad <= 1.0, "data.max_bad", "must lie between 0 and 1")
 
 
@@ -88,7 +90,10 @@ class FeaturesConfig:
     name: str = "lite0"
     """A known feature network."""
     input_size: int | Literal["reference"] = "reference"
-    """Side in pixels at which the network sees pictures; "reference" means 224 below 224 px, else no resize."""
+    """Side in pixels at which the network sees pictures.
+
+    The word "reference" means 224 for smaller pictures and no resize for others.
+    """
     pretrained: bool = True
     """ImageNet weights. False means random weights: for tests only, it does not train well."""
 
@@ -169,7 +174,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """The loop: how long, how large a batch, what is written when. Progress is counted in images seen."""
+    """The loop: how long, how large a batch, what is written when; counted in images seen."""
 
     images: int = 400_000
     """Length of the run in images seen by the discriminator."""
@@ -180,12 +185,14 @@ class TrainingConfig:
     accumulate: Literal["mean", "sum"] = "mean"
     """How gradients of micro-batches join; "sum" is the reference's way."""
     step: StepMode = "shared"
-    """alternating: new fakes for the discriminator (the reference); shared: one set for both updates."""
+    """alternating: new fakes for the discriminator (the reference); shared: one set for both
+    updates."""
     precision: Precision = "auto"
-    """Arithmetic of convolutions: fp32, bf16, or auto for bf16 where the device is fast at it. Parameters,
-    normalisation, losses and optimisers are fp32 always."""
+    """Arithmetic of convolutions: fp32, bf16, or auto for bf16 where the device is fast at it.
+    Parameters, normalisation, losses and optimisers are fp32 always."""
     ema_half_life_kimg: float = 0.0
-    """Half-life of the averaged generator in thousand images; 0 means the reference's batch * 10 / 32."""
+    """Half-life of the averaged generator in thousand images; 0 means the reference's batch * 10 /
+    32."""
     ema_rampup: float = 0.05
     """The half-life is at most this share of the images seen so far; 0 switches the ramp-up off."""
     seed: int = 0
@@ -209,7 +216,14 @@ class TrainingConfig:
     """Pictures in a sample grid."""
 
     def __post_init__(self) -> None:
-        for name in ("images", "batch", "log_every", "sample_every", "snapshot_every", "checkpoint_every"):
+        for name in (
+            "images",
+            "batch",
+            "log_every",
+            "sample_every",
+            "snapshot_every",
+            "checkpoint_every",
+        ):
             _require(getattr(self, name) >= 1, f"training.{name}", "must be at least 1")
         _require(self.batch >= 2, "training.batch", "must be at least 2 (batch normalisation)")
         if self.micro_batch:
@@ -222,7 +236,9 @@ class TrainingConfig:
         ):
             if getattr(self, name) not in known:
                 raise choose_from(f"training.{name}", getattr(self, name), known)
-        _require(self.ema_half_life_kimg >= 0, "training.ema_half_life_kimg", "must not be negative")
+        _require(
+            self.ema_half_life_kimg >= 0, "training.ema_half_life_kimg", "must not be negative"
+        )
         _require(0.0 <= self.ema_rampup <= 1.0, "training.ema_rampup", "must lie between 0 and 1")
         _require(self.keep_snapshots >= 0, "training.keep_snapshots", "must not be negative")
         _require(self.keep_checkpoints >= 2, "training.keep_checkpoints", "must be at least 2")
@@ -249,7 +265,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.schema_version != SCHEMA_VERSION:
             raise UsageError(
-                f"config has schema version {self.schema_version}; this projgan reads {SCHEMA_VERSION}",
+                f"config has schema version {self.schema_version}; "
+                f"this projgan reads {SCHEMA_VERSION}",
                 where="setting schema_version",
             )
 

@@ -198,5 +198,5 @@ def _require_good(report: Report, config: DataConfig) -> None:
     raise DataError(
         "\n".join(lines),
         where=config.path,
-        next_command=f"projgan doctor {shlex.quote(config.path)}    (lists them all)",
+        next_command=f"projgan prepare {shlex.quote(config.path)} --dry-run --json    (lists all)",
     )

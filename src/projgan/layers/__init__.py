@@ -1,1 +1,1 @@
-"""Small layers, one idea a file: spectral norm, gated linear unit, skip excitation, noise."""
+"""Small layers, one idea a file: spectral norm, upsampling, gated unit, excitation, noise."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 EPS = 1e-12
+START_ITERATIONS = 3
 
 
 class _DivideBySigma(torch.autograd.Function):
@@ -63,11 +64,15 @@ class _SpectralNorm(nn.Module):
     _output_dim: int = 0
 
     def _add_vectors(self) -> None:
-        """Start u and v as normalised Gaussian vectors; the first training steps align them."""
+        """Start u and v as Gaussian vectors, a little aligned with the weight."""
         num_outputs = self.weight.shape[self._output_dim]
         for name, length in (("u", num_outputs), ("v", self.weight.numel() // num_outputs)):
             vector = torch.randn(length, dtype=self.weight.dtype, device=self.weight.device)
             self.register_buffer(name, F.normalize(vector, dim=0, eps=EPS))
+        # Deviation: the reference starts with vectors that know nothing of the weight, so an
+        # untrained network in evaluation divides by almost 0 and its pictures are noise of 1e5.
+        for _ in range(START_ITERATIONS):
+            self._power_iteration()
 
     def _matrix(self) -> Tensor:
         """The weight as (output channels, everything else), a view where the memory order allows.

@@ -1,8 +1,8 @@
 """Checkpoints: everything that exact resume needs, in files that are verified before use.
 
-A checkpoint is a folder `step-N` of safetensors and JSON, written by `projgan.storage` (whole or not at all).
-"Latest" is found by scanning and verifying. Snapshots, which only hold a generator for use, live in
-`projgan.snapshot`; opening those never needs this module.
+A checkpoint is a folder `step-N` of safetensors and JSON, written by `projgan.storage` (whole or
+not at all). "Latest" is found by scanning and verifying. Snapshots, which only hold a generator for
+use, live in `projgan.snapshot`; opening those never needs this module.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def find_latest(root: Path) -> tuple[Checkpoint | None, list[str]]:
 
     Raises: CheckpointError: there are checkpoints and none of them is whole.
     """
-    problems = []
+    problems: list[str] = []
     for folder in _folders(root, newest_first=True):
         try:
             storage.verify_folder(folder)
@@ -105,13 +105,16 @@ def restore(checkpoint: Checkpoint, state: TrainingState) -> None:
     device = next(state.generator.parameters()).device
     try:
         for name, module in _modules(state):
-            module.load_state_dict(load_file(checkpoint.folder / f"{name}.safetensors"), strict=True)
+            module.load_state_dict(
+                load_file(checkpoint.folder / f"{name}.safetensors"), strict=True
+            )
         for name, optimizer, parameters in _optimizers(state):
             saved = load_file(checkpoint.folder / f"{name}.safetensors")
             _load_optimizer(optimizer, parameters, saved)
     except (RuntimeError, SafetensorError, KeyError, OSError) as error:
         raise CheckpointError(
-            f"it does not fit this config: {str(error).splitlines()[0]}", where=str(checkpoint.folder)
+            f"it does not fit this config: {str(error).splitlines()[0]}",
+            where=str(checkpoint.folder),
         ) from error
     state.step = checkpoint.counters["step"]
     state.images_seen = checkpoint.counters["images_seen"]
@@ -154,7 +157,10 @@ def _optimizers(
 ) -> list[tuple[str, torch.optim.Optimizer, list[tuple[str, nn.Parameter]]]]:
     generator = list(state.generator.named_parameters())
     heads = list(state.discriminator.heads.named_parameters())
-    return [("optimizer_g", state.optimizer_g, generator), ("optimizer_d", state.optimizer_d, heads)]
+    return [
+        ("optimizer_g", state.optimizer_g, generator),
+        ("optimizer_d", state.optimizer_d, heads),
+    ]
 
 
 def _tensors(state: TrainingState) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -171,12 +177,14 @@ def _tensors(state: TrainingState) -> Iterator[tuple[str, dict[str, Tensor]]]:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """A private copy in the default layout: safetensors stores neither strides nor shared memory."""
+    """A private copy in the default layout, the only one that safetensors stores."""
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _load_optimizer(
-    optimizer: torch.optim.Optimizer, parameters: list[tuple[str, nn.Parameter]], saved: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer,
+    parameters: list[tuple[str, nn.Parameter]],
+    saved: dict[str, Tensor],
 ) -> None:
     """Put the saved moments back, each in the memory layout of its parameter."""
     for key, parameter in parameters:
@@ -199,7 +207,9 @@ def _load_optimizer(
 def _require_finite(file: str, values: dict[str, Tensor]) -> None:
     for name, tensor in values.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise DivergedError(f"{name} of {file} is not finite", safe="earlier checkpoints are intact")
+            raise DivergedError(
+                f"{name} of {file} is not finite", safe="earlier checkpoints are intact"
+            )
 
 
 def _bytes_of(state: TrainingState) -> int:

@@ -1,7 +1,8 @@
 """`history.jsonl`: one line per interval, appended and never rewritten.
 
-A run that was killed has lines beyond its last checkpoint. They stay in the file; `resume` appends an event
-that says from where it went on, and `read_history` drops the lines that the event overtook.
+A run that was killed has lines beyond its last checkpoint. They stay in the file; `resume` appends
+an event that says from where it went on, and `read_history` drops the lines that the event
+overtook.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ NAMES = (
 class Averages:
     """Means of losses and logits over an interval, added up on the device without waiting for it.
 
-    `sign_real` and `sign_fake` are mean signs of logits: +1 for reals and -1 for fakes is a discriminator
-    that is always right, 0 is one that cannot tell.
+    `sign_real` and `sign_fake` are mean signs of logits: +1 for reals and -1 for fakes is a
+    discriminator that is always right, 0 is one that cannot tell.
     """
 
     def __init__(self) -> None:
@@ -66,7 +67,9 @@ class Averages:
     def load_state_dict(self, values: dict[str, Any], device: torch.device) -> None:
         """Take up where `state_dict` was."""
         sums = values["sums"]
-        self._sums = None if sums is None else torch.tensor(sums, dtype=torch.float32, device=device)
+        self._sums = (
+            None if sums is None else torch.tensor(sums, dtype=torch.float32, device=device)
+        )
         self.count = int(values["count"])
 
 
@@ -77,8 +80,9 @@ def append_line(path: Path, values: dict[str, Any]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The lines of the run as it went in the end: without events and without what a resume overtook.
+    """The lines of the run as it went in the end.
 
+    Left out are events and what a resume overtook.
     A last line that a crash cut short is left out.
     """
     rows: list[dict[str, Any]] = []

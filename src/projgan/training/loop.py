@@ -1,7 +1,7 @@
 """The loop: batch after batch until the images are used up, and what happens every so many images.
 
-It knows no metric, no command line and no file name: what is written, shown or measured hangs on it as
-callbacks, which `projgan.workflows` plugs in.
+It knows no metric, no command line and no file name: what is written, shown or measured hangs on it
+as callbacks, which `projgan.workflows` plugs in.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def run_loop(
 ) -> None:
     """Train until `state.images_seen` reaches `images` or `stop` is set; steps are never cut short.
 
-    Callbacks run in their order after the step that made them due. At the end of the images each runs once
-    more unless it just did; after a stop none does, because a stopped run is not at its end.
+    Callbacks run in their order after the step that made them due. At the end of the images each
+    runs once more unless it just did; after a stop none does, because a stopped run is not at its
+    end.
     """
     device = step.device
     if state.images_seen >= images:

@@ -2,15 +2,16 @@
 
 Shapes: B images a step, in k micro-batches of b; C channels, R pixels a side; M logits a picture.
 
-Two modes. `alternating`, the reference's: the generator learns first, then fresh fakes of the updated
-generator and the reals teach the heads. `shared`: one set of fakes, augmented and projected once, serves
-both; the heads' answer to it is differentiated twice, towards the picture for the generator and towards the
-heads' weights for themselves. One generator pass, one feature pass and one pass of the heads are saved, and
-both updates start from the same weights.
+Two modes. `alternating`, the reference's: the generator learns first, then fresh fakes of the
+updated generator and the reals teach the heads. `shared`: one set of fakes, augmented and projected
+once, serves both; the heads' answer to it is differentiated twice, towards the picture for the
+generator and towards the heads' weights for themselves. One generator pass, one feature pass and
+one pass of the heads are saved, and both updates start from the same weights.
 
-Gradients of micro-batches are averaged over the same latents and reals as one big batch, so k micro-batches
-equal it wherever samples do not meet. Where they do, they differ: batch normalisation sees b images instead
-of B, spectral norm takes k power iterations instead of one, and augmentation and noise have other draws.
+Gradients of micro-batches are averaged over the same latents and reals as one big batch, so k
+micro-batches equal it wherever samples do not meet. Where they do, they differ: batch normalisation
+sees b images instead of B, spectral norm takes k power iterations instead of one, and augmentation
+and noise have other draws.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class TrainStep:
 
     Args:
         config: a settled config.
-        augment: put before the discriminator, with its own draw for every batch of reals and of fakes.
+        augment: put before the discriminator, with its own draw for every batch of reals and of
+            fakes.
     """
 
     def __init__(self, config: RunConfig, augment: DiffAugment) -> None:
@@ -74,7 +76,10 @@ class TrainStep:
         update = self._shared if self.is_shared else self._alternating
         logits = update(state, to_float(real).split(self.micro_batch))
         beta = ema_beta(
-            state.images_seen, batch=self.batch, half_life_kimg=self.half_life_kimg, rampup=self.ema_rampup
+            state.images_seen,
+            batch=self.batch,
+            half_life_kimg=self.half_life_kimg,
+            rampup=self.ema_rampup,
         )
         update_ema(state.generator_ema, state.generator, beta)
         state.step += 1
@@ -89,7 +94,9 @@ class TrainStep:
         discriminator.heads.requires_grad_(False)
         for micro, z in enumerate(self.latents(state, "generator's turn")):
             fake = self.generate(generator, z)
-            loss = hinge_generator_loss(self.judge(discriminator, fake, state.step, micro, "generator's turn"))
+            loss = hinge_generator_loss(
+                self.judge(discriminator, fake, state.step, micro, "generator's turn")
+            )
             (loss * self.scale).backward()
             losses_g.append(loss.detach())
         self.apply(state, state.optimizer_g, losses_g, "generator loss")
@@ -109,7 +116,9 @@ class TrainStep:
             real_logits.append(truths.detach())
             fake_logits.append(fakes.detach())
         self.apply(state, state.optimizer_d, losses_d, "discriminator loss")
-        return [Logits(*four) for four in zip(losses_g, losses_d, real_logits, fake_logits, strict=True)]
+        return [
+            Logits(*four) for four in zip(losses_g, losses_d, real_logits, fake_logits, strict=True)
+        ]
 
     def _shared(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Logits]:
         generator, discriminator = state.generator.train(), state.discriminator.train()
@@ -119,7 +128,9 @@ class TrainStep:
         for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
             fake = self.generate(generator, z)
             maps = self.project(discriminator, fake, state.step, micro, "both turns, fake")
-            maps = maps[: len(discriminator.heads.scales)]  # with fewer heads some maps are not looked at
+            maps = maps[
+                : len(discriminator.heads.scales)
+            ]  # with fewer heads some maps are not looked at
             leaves = [m.detach().requires_grad_() for m in maps]
             fakes = self.look(discriminator, leaves)
             loss_g, loss_fake = hinge_generator_loss(fakes), hinge_fake_loss(fakes)
@@ -129,7 +140,9 @@ class TrainStep:
             torch.autograd.backward(maps, list(towards_maps))
 
             with torch.no_grad():
-                real_maps = self.project(discriminator, real, state.step, micro, "heads' turn, real")
+                real_maps = self.project(
+                    discriminator, real, state.step, micro, "heads' turn, real"
+                )
             truths = self.look(discriminator, real_maps)
             loss_real = hinge_real_loss(truths)
             (loss_real * self.scale).backward(inputs=head_parameters)
@@ -152,7 +165,12 @@ class TrainStep:
             return generator(z).float()
 
     def project(
-        self, discriminator: ProjectedDiscriminator, images: Tensor, step: int, micro: int, turn: str
+        self,
+        discriminator: ProjectedDiscriminator,
+        images: Tensor,
+        step: int,
+        micro: int,
+        turn: str,
     ) -> list[Tensor]:
         """Augment, then the frozen part: four maps."""
         stream = torch_stream(self.seed, f"augment, {turn}", step, micro, device=self.device)
@@ -165,15 +183,24 @@ class TrainStep:
             return discriminator.heads(maps).float()
 
     def judge(
-        self, discriminator: ProjectedDiscriminator, images: Tensor, step: int, micro: int, turn: str
+        self,
+        discriminator: ProjectedDiscriminator,
+        images: Tensor,
+        step: int,
+        micro: int,
+        turn: str,
     ) -> Tensor:
         """Augment, project, look."""
         return self.look(discriminator, self.project(discriminator, images, step, micro, turn))
 
     def apply(
-        self, state: TrainingState, optimizer: torch.optim.Optimizer, losses: list[Tensor], name: str
+        self,
+        state: TrainingState,
+        optimizer: torch.optim.Optimizer,
+        losses: list[Tensor],
+        name: str,
     ) -> None:
-        """One optimiser update and cleared gradients; nothing is touched if a loss is not finite."""
+        """Update and clear the gradients; nothing is touched if a loss is not finite."""
         self.require_finite(state, losses, name)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -55,7 +55,7 @@ def demo(
                 "this folder exists already",
                 where=str(out),
                 safe="nothing was changed",
-                next_command="projgan demo --overwrite    (moves it aside), or choose another --out",
+                next_command="projgan demo --overwrite    (moves it aside; or choose --out)",
             )
         out.rename(first_free(out))
     pictures, run = out / "pictures", RunDir(out / "run")

@@ -1,4 +1,4 @@
-"""How far samples are from the pictures: a Fréchet distance on lite1 features, as a metric of a run."""
+"""A metric of a run: the Fréchet distance of samples and reals on lite1 features."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _BATCH = 32
 
 
 class Lite1Distance:
-    """`fd_lite1` between samples and reals; called with a snapshot, as `train(metric=...)` wants it.
+    """Called with a snapshot, as `train(metric=...)` wants it: `fd_lite1` of samples and reals.
 
-    The features of the reals are computed once. Samples and reals are both rounded to uint8, so that neither
-    side has finer values than a file can hold.
+    The features of the reals are computed once. Samples and reals are both rounded to uint8, so
+    that neither side has finer values than a file can hold.
 
     Args:
         data: the reals; at most `limit` of them, in the set's order.

@@ -8,7 +8,6 @@ from pathlib import Path
 from projgan.config.schema import DataConfig
 from projgan.data import prepare as preparing
 from projgan.data.archive import write_zip
-from projgan.data.dataset import PreparedSet
 from projgan.data.report import Report
 from projgan.rundir import first_free
 from projgan.workflows.watch import Watch
@@ -31,7 +30,7 @@ def prepare_pictures(
     overwrite: bool = False,
     watch: Watch | None = None,
 ) -> PrepareResult:
-    """Write a zip (if `out` ends in .zip) or a prepared folder; with `out` None only judge the pictures.
+    """Write a zip (if `out` ends in .zip) or a prepared folder; if `out` is None, only judge.
 
     The zip is the form that the StyleGAN tools share; the folder is what training maps into memory.
     Raises: as `projgan.data.prepare.prepare`. With `overwrite` an existing output is moved aside.
@@ -43,18 +42,24 @@ def prepare_pictures(
 
     if out is None:
         return PrepareResult(None, preparing.check(config, progress=progress), 0, "")
-    if out.exists() and overwrite:
-        out.rename(first_free(out))
+    preparing.require_outside(out, Path(config.path))
+    target = first_free(out) if out.exists() and overwrite else out
     if out.suffix.lower() == ".zip":
         prepared = preparing.open_cached(config, progress=progress)
         write_zip(
-            prepared, out, progress=lambda done, total: watch.progress("writing", done, total)
+            prepared, target, progress=lambda done, total: watch.progress("writing", done, total)
         )
     else:
-        prepared = preparing.prepare(config, out, progress=progress)
-    return _result(out, prepared)
-
-
-def _result(out: Path, prepared: PreparedSet) -> PrepareResult:
+        prepared = preparing.prepare(config, target, progress=progress)
+    if target != out:
+        _exchange(target, out)
     num_classes = len(prepared.class_names or ())
     return PrepareResult(out, prepared.report, num_classes, prepared.fingerprint)
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Give the finished `new` the name of `old`, which keeps the name that `new` had."""
+    between = first_free(new)
+    old.rename(between)
+    new.rename(old)
+    between.rename(new)

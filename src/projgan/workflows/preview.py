@@ -24,7 +24,9 @@ def preview_augment(
     watch = watch or Watch()
     if out.exists() and not overwrite:
         raise UsageError("the file exists already", where=str(out), next_command="add --overwrite")
-    data = open_cached(config.data, progress=lambda done, total: watch.progress("preparing", done, total))
+    data = open_cached(
+        config.data, progress=lambda done, total: watch.progress("preparing", done, total)
+    )
     seed = config.training.seed
     chosen = numpy_stream(seed, "preview pictures").permutation(len(data))[:_ROWS]
     reals = to_float(data.images(chosen))

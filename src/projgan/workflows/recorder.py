@@ -48,7 +48,10 @@ class Recorder:
         self._last_log = (0, 0.0)
 
     def begin(self, state: TrainingState) -> None:
-        """Note where this sitting starts; a new run also gets its reals grid and its first sample grid."""
+        """Note where this sitting starts.
+
+        A new run also gets its grid of reals and its first grid of samples.
+        """
         self._last_log = (state.images_seen, state.elapsed_s)
         if state.images_seen == 0:
             self._quietly(self.reals)
@@ -87,10 +90,14 @@ class Recorder:
         snapshot = self._snapshot(state)
         seeds = range(self._config.training.grid_size)
         self._quietly(
-            lambda: save_image(grid(snapshot.sample(seeds)), self._run.sample_grid(state.images_seen))
+            lambda: save_image(
+                grid(snapshot.sample(seeds)), self._run.sample_grid(state.images_seen)
+            )
         )
         if self._metric is not None:
-            append_line(self._run.history, {"images_seen": state.images_seen, **self._metric(snapshot)})
+            append_line(
+                self._run.history, {"images_seen": state.images_seen, **self._metric(snapshot)}
+            )
         self._quietly(self.chart)
 
     def reals(self) -> None:
@@ -101,7 +108,8 @@ class Recorder:
 
     def chart(self) -> None:
         """`history.png`."""
-        title = f"{self._run.root.name}: {self._config.generator.name}, {self._config.data.resolution} px"
+        generator, resolution = self._config.generator.name, self._config.data.resolution
+        title = f"{self._run.root.name}: {generator}, {resolution} px"
         draw_chart(read_history(self._run.history), self._run.chart, title=title)
 
     def snapshot(self, state: TrainingState) -> None:
@@ -111,8 +119,12 @@ class Recorder:
             self._snapshot(state).save(target)
             prune_snapshots(self._run.snapshots, self._config.training.keep_snapshots)
 
-    def checkpoint(self, state: TrainingState) -> Path:
+    def checkpoint(self, state: TrainingState) -> None:
         """Everything for exact resume."""
+        self.save(state)
+
+    def save(self, state: TrainingState) -> Path:
+        """Write a checkpoint and say where it lies."""
         hashes = dict(zip(self._data.names, self._data.hashes, strict=True))
         root = self._run.checkpoints
         target = save_checkpoint(

@@ -29,6 +29,7 @@ from projgan.data.prepare import open_cached
 from projgan.data.sampler import Sampler
 from projgan.errors import DataError, StoppedBySignal, UsageError
 from projgan.rundir import RunDir
+from projgan.training.allocator import keep_freed_memory
 from projgan.training.checkpoint import Checkpoint, find_latest, restore
 from projgan.training.history import append_line
 from projgan.training.loop import Every, run_loop
@@ -107,10 +108,11 @@ def train(
     if run.root.exists() and not overwrite:
         run.create()  # refuses before the pictures are prepared
     pictures = _open_pictures(config, watch)
+    state = new_state(config)  # whatever cannot be built leaves no run folder behind
     run.create(overwrite=overwrite)
     with run.locked():
         storage.write_text(run.config, to_json(config))
-        return _run(run, config, pictures, None, metric, watch)
+        return _run(run, config, pictures, state, metric, watch)
 
 
 def resume(
@@ -127,8 +129,8 @@ def resume(
         path: the run folder.
         options: settings that may change without changing a step (`config.load.RESUME_MAY_CHANGE`).
         accept_data_change: go on although the pictures are not the ones of the checkpoint.
-    Raises: UsageError: another setting differs. DataError: the pictures changed. CheckpointError: no
-        checkpoint is whole.
+    Raises: UsageError: another setting differs. DataError: the pictures changed. CheckpointError:
+        no checkpoint is whole.
     """
     watch = watch or Watch()
     run = RunDir(Path(path))
@@ -149,9 +151,12 @@ def resume(
             _compare_pictures(
                 checkpoint, pictures, run, config.data.path, accept_data_change, watch
             )
+        state = new_state(config)
+        if checkpoint is not None:
+            restore(checkpoint, state)
         if config != saved:
             storage.write_text(run.config, to_json(config))
-        return _run(run, config, pictures, checkpoint, metric, watch)
+        return _run(run, config, pictures, state, metric, watch)
 
 
 def run_name(data: str | Path) -> str:
@@ -164,17 +169,15 @@ def _run(
     run: RunDir,
     config: RunConfig,
     pictures: PreparedSet,
-    checkpoint: Checkpoint | None,
+    state: TrainingState,
     metric: Metric | None,
     watch: Watch,
 ) -> TrainResult:
-    """Train from the checkpoint, or from nothing, to the end or a signal."""
+    """Train from `state` to the end or a signal."""
     training = config.training
     torch.set_num_threads(training.threads)
+    keep_freed_memory()
     with catch_signals() as stop:
-        state = new_state(config)
-        if checkpoint is not None:
-            restore(checkpoint, state)
         if run.history.exists():
             append_line(run.history, {"event": "resume", "images_seen": state.images_seen})
         recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
@@ -195,7 +198,7 @@ def _run(
         finally:
             watch.end()
         if stop and state.images_seen < training.images:
-            raise _stopped(stop.signal_number, state, recorder.checkpoint(state), run)
+            raise _stopped(stop.signal_number, state, recorder.save(state), run)
     return TrainResult(run.root, state.images_seen, state.elapsed_s)
 
 
@@ -209,7 +212,9 @@ def _stopped(number: int, state: TrainingState, saved: Path, run: RunDir) -> Sto
     )
 
 
-def _open_pictures(config: RunConfig, watch: Watch, checkpoint: Checkpoint | None = None) -> PreparedSet:
+def _open_pictures(
+    config: RunConfig, watch: Watch, checkpoint: Checkpoint | None = None
+) -> PreparedSet:
     """The prepared pictures, on the device where they fit; says what was left out."""
     fingerprint = checkpoint.counters["fingerprint"] if checkpoint else ""
     pictures = open_cached(
@@ -243,17 +248,24 @@ def _refuse_changes(old: RunConfig, new: RunConfig, run: RunDir) -> None:
         key: pair for key, pair in differences(old, new).items() if key not in RESUME_MAY_CHANGE
     }
     if changed:
-        shown = "; ".join(f"{key} {before!r} -> {after!r}" for key, (before, after) in changed.items())
+        shown = "; ".join(
+            f"{key} {before!r} -> {after!r}" for key, (before, after) in changed.items()
+        )
         raise UsageError(
             f"a resumed run cannot change what a step computes: {shown}",
             where=str(run.config),
             safe="nothing was changed",
-            next_command=f"undo the change, or start a new run: projgan train {new.data.path} --out NEW",
+            next_command=f"undo it, or start anew: projgan train {new.data.path} --out NEW",
         )
 
 
 def _compare_pictures(
-    checkpoint: Checkpoint, pictures: PreparedSet, run: RunDir, source: str, accepted: bool, watch: Watch
+    checkpoint: Checkpoint,
+    pictures: PreparedSet,
+    run: RunDir,
+    source: str,
+    accepted: bool,
+    watch: Watch,
 ) -> None:
     if checkpoint.counters["fingerprint"] == pictures.fingerprint:
         return
@@ -263,7 +275,9 @@ def _compare_pictures(
             what,
             where=source,
             safe="the run is as it was",
-            next_command=f"projgan resume {run.root} --accept-data-change    (or restore the pictures)",
+            next_command=f"projgan resume {run.root} --accept-data-change    (or restore them)",
         )
     watch.note(what)
-    append_line(run.history, {"event": "data changed", "images_seen": checkpoint.counters["images_seen"]})
+    append_line(
+        run.history, {"event": "data changed", "images_seen": checkpoint.counters["images_seen"]}
+    )

@@ -41,7 +41,9 @@ def sample(
         save_image(grid(snapshot.sample(seeds), columns=columns), out)
         return targets
     out.mkdir(parents=True, exist_ok=True)
-    for done, (target, frame) in enumerate(zip(targets, _frames(snapshot, seeds), strict=True), start=1):
+    for done, (target, frame) in enumerate(
+        zip(targets, _frames(snapshot, seeds), strict=True), start=1
+    ):
         save_image(frame, target)
         watch.progress("sampling", done, len(targets))
     return targets
@@ -68,7 +70,7 @@ def interpolate(
     """
     watch = watch or Watch()
     cells = columns * rows
-    if len(seeds) % cells or len(seeds) // cells < 2:  # noqa: PLR2004 - a walk needs two ends
+    if len(seeds) % cells or len(seeds) // cells < 2:
         raise UsageError(
             f"{len(seeds)} seeds do not give each of {cells} cells the same number, at least 2",
             where="option --seeds",
@@ -78,7 +80,9 @@ def interpolate(
     out.parent.mkdir(parents=True, exist_ok=True)
     snapshot = Snapshot.load(source, device=device)
     keys = snapshot.generator.latents(list(seeds)).view(cells, -1, snapshot.generator.z_dim)
-    paths = torch.stack([spherical_path(cell, frames) for cell in keys], dim=1)  # (frames, cells, z)
+    paths = torch.stack(
+        [spherical_path(cell, frames) for cell in keys], dim=1
+    )  # (frames, cells, z)
 
     def pictures() -> Iterator[Image.Image]:
         for number, z in enumerate(paths, start=1):
