@@ -199,3 +199,14 @@ def test_fewer_heads_and_every_level_train() -> None:
         state = run_steps(1, projector__level=level, heads__count="2")
         assert len(state.discriminator.heads.scales) == 2
         assert state.step == 1
+
+
+def test_a_gradient_that_is_not_finite_is_not_applied() -> None:
+    """A loss can be finite where its gradient is not."""
+    config = tiny_config()
+    state = new_state(config)
+    state.generator.to_image.weight.register_hook(lambda gradient: gradient * float("inf"))
+    before = {key: value.clone() for key, value in state.generator.named_parameters()}
+    with pytest.raises(DivergedError, match="generator's gradient"):
+        TrainStep(config, make_augment(config))(state, reals())
+    assert all(torch.equal(before[key], value) for key, value in state.generator.named_parameters())

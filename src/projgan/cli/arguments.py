@@ -31,10 +31,16 @@ class ShortParser(argparse.ArgumentParser):
         raise UsageError(message, next_command=f"{self.prog} --help")
 
 
-def add_out(parser: argparse.ArgumentParser, default: str, what: str) -> None:
+def add_out(
+    parser: argparse.ArgumentParser,
+    default: str,
+    what: str,
+    *,
+    overwrite: str = "move an existing one aside",
+) -> None:
     """`--out` and `--overwrite`."""
     parser.add_argument("--out", metavar="PATH", help=f"{what} (default: {default})")
-    parser.add_argument("--overwrite", action="store_true", help="replace it if it exists")
+    parser.add_argument("--overwrite", action="store_true", help=overwrite)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -26,7 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--columns", type=int, default=1, metavar="N", help="walks side by side")
     parser.add_argument("--rows", type=int, default=1, metavar="N", help="walks above each other")
-    add_out(parser, "walk.gif", "the film: .gif, .webp, or .mp4 with the video extra")
+    add_out(
+        parser,
+        "walk.gif",
+        "the film: .gif, .webp, or .mp4 with the video extra",
+        overwrite="replace what exists",
+    )
     add_device(parser)
 
 

@@ -25,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--columns", type=int, metavar="N", help="of the grid (default: nearly square)"
     )
     add_out(
-        parser, "samples, or samples.png for a grid", "folder of PNG files, or PNG file of the grid"
+        parser,
+        "samples, or samples.png for a grid",
+        "folder of PNG files, or PNG file of the grid",
+        overwrite="replace what exists",
     )
     add_device(parser)
 

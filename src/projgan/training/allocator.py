@@ -1,8 +1,7 @@
 """Memory that training frees stays with the process, because it is needed again a moment later.
 
-By default glibc hands large buffers back to the system after every use, and each step then pays for
-fresh,
-zeroed pages: about a quarter of the generator's time on a CPU. Results do not change.
+By default glibc hands large buffers back to the system after every use, and each step then pays
+for fresh, zeroed pages: about a quarter of the generator's time on a CPU. Results do not change.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def draw_chart(rows: list[dict[str, Any]], path: Path, *, title: str) -> None:
         axes.set(xlabel="images seen", ylabel=label)
         axes.grid(alpha=0.25)
         axes.margins(x=0.01)
-        if len(lines) > 1:
+        if len(lines) > 1 and axes.lines:
             axes.legend(frameon=False, loc="best")
     _draw_distance(figure.axes[0], rows)
     canvas = FigureCanvasAgg(figure)

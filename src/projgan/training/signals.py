@@ -30,9 +30,8 @@ def catch_signals() -> Iterator[StopRequest]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         if request:
-            os._exit(
-                128 + number
-            )  # asked twice: the last checkpoint is on disk, a save in progress is not
+            # Asked twice: the last checkpoint is on disk, a save in progress is not.
+            os._exit(128 + number)
         request.signal_number = number
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -70,7 +70,7 @@ class TrainStep:
 
         Args:
             real: (B, C, R, R), uint8.
-        Raises: DivergedError: a loss is not finite; the parameters are as before the update then.
+        Raises: DivergedError: a loss or gradient is not finite; that update was not applied.
         """
         torch.manual_seed(derive_seed(self.seed, "noise", state.step))  # noise inside the generator
         update = self._shared if self.is_shared else self._alternating
@@ -99,7 +99,7 @@ class TrainStep:
             )
             (loss * self.scale).backward()
             losses_g.append(loss.detach())
-        self.apply(state, state.optimizer_g, losses_g, "generator loss")
+        self.apply(state, state.optimizer_g, losses_g, "generator")
 
         discriminator.heads.requires_grad_(True)
         latents = self.latents(state, "heads' turn")
@@ -115,7 +115,7 @@ class TrainStep:
             losses_d.append((loss_fake + loss_real).detach())
             real_logits.append(truths.detach())
             fake_logits.append(fakes.detach())
-        self.apply(state, state.optimizer_d, losses_d, "discriminator loss")
+        self.apply(state, state.optimizer_d, losses_d, "discriminator")
         return [
             Logits(*four) for four in zip(losses_g, losses_d, real_logits, fake_logits, strict=True)
         ]
@@ -149,8 +149,8 @@ class TrainStep:
             loss_d = (loss_fake + loss_real).detach()
             results.append(Logits(loss_g.detach(), loss_d, truths.detach(), fakes.detach()))
         self.require_finite(state, [r.loss_d for r in results], "discriminator loss")
-        self.apply(state, state.optimizer_g, [r.loss_g for r in results], "generator loss")
-        self.apply(state, state.optimizer_d, [r.loss_d for r in results], "discriminator loss")
+        self.apply(state, state.optimizer_g, [r.loss_g for r in results], "generator")
+        self.apply(state, state.optimizer_d, [r.loss_d for r in results], "discriminator")
         return results
 
     def latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
@@ -200,14 +200,17 @@ class TrainStep:
         losses: list[Tensor],
         name: str,
     ) -> None:
-        """Update and clear the gradients; nothing is touched if a loss is not finite."""
-        self.require_finite(state, losses, name)
+        """Update and clear the gradients; nothing is touched if one of them is not finite."""
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
+        self.require_finite(state, losses, f"{name} loss")
+        self.require_finite(state, [norm], f"{name}'s gradient")
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    def require_finite(self, state: TrainingState, losses: list[Tensor], name: str) -> None:
-        """Raise `DivergedError` naming the step if any of the losses is not finite."""
-        if not torch.isfinite(torch.stack(losses)).all():
+    def require_finite(self, state: TrainingState, values: list[Tensor], name: str) -> None:
+        """Raise `DivergedError` naming the step if any of the scalars is not finite."""
+        if not torch.isfinite(torch.stack(values)).all():
             raise DivergedError(
                 f"the {name} is not finite at step {state.step} ({state.images_seen} images); "
                 "that update was not applied"

@@ -27,7 +27,7 @@ from projgan.config.schema import RunConfig
 from projgan.data.dataset import PreparedSet, compare
 from projgan.data.prepare import open_cached
 from projgan.data.sampler import Sampler
-from projgan.errors import DataError, StoppedBySignal, UsageError
+from projgan.errors import DataError, DivergedError, StoppedBySignal, UsageError
 from projgan.rundir import RunDir
 from projgan.training.allocator import keep_freed_memory
 from projgan.training.checkpoint import Checkpoint, find_latest, restore
@@ -195,6 +195,13 @@ def _run(
                 callbacks=[show, *recorder.callbacks()],
                 stop=stop,
             )
+        except DivergedError as error:
+            error.where, error.safe = str(run.root), "its checkpoints, snapshots and samples"
+            error.next_command = (
+                f"projgan train {config.data.path} --out NEW --set training.precision=fp32 "
+                f"--set optimizer.lr_g={config.optimizer.lr_g / 2:g}"
+            )
+            raise
         finally:
             watch.end()
         if stop and state.images_seen < training.images:
