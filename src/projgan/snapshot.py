@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from projgan import storage
@@ -23,6 +21,7 @@ from projgan.errors import CheckpointError, ProjganError, UsageError
 from projgan.generators.base import Generator
 from projgan.layers.noise import set_noise_mode
 from projgan.rundir import RunDir
+from projgan.tensors import read_tensors, write_tensors
 
 _WEIGHTS_FILE = "generator.safetensors"
 _ABOUT_FILE = "snapshot.json"
@@ -55,11 +54,11 @@ class Snapshot:
             about = json.loads((folder / _ABOUT_FILE).read_text(encoding="utf-8"))
             config = from_dict(about["config"])
             generator = make_generator(config)
-            generator.load_state_dict(load_file(folder / _WEIGHTS_FILE), strict=True)
+            generator.load_state_dict(read_tensors(folder / _WEIGHTS_FILE), strict=True)
             images_seen = int(about["images_seen"])
         except ProjganError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise CheckpointError(
                 f"it cannot be read: {str(error).splitlines()[0]}", where=str(folder)
             ) from error
@@ -74,14 +73,10 @@ class Snapshot:
         data = dataclasses.replace(self.config.data, path=Path(self.config.data.path).name)
         config = dataclasses.replace(self.config, data=data)
         about = {"images_seen": self.images_seen, "config": config.to_dict()}
-        weights = {
-            name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, value in self.generator.state_dict().items()
-        }
+        weights = self.generator.state_dict()
 
         def write_files(target: Path) -> None:
-            # Not save_file: its errors hide what the disk said.
-            (target / _WEIGHTS_FILE).write_bytes(save(weights))
+            write_tensors(target / _WEIGHTS_FILE, weights)
             (target / _ABOUT_FILE).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
         size = sum(value.numel() * value.element_size() for value in weights.values())

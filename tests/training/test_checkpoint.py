@@ -143,7 +143,7 @@ def test_full_disk_keeps_the_old_checkpoint_and_leaves_nothing_behind(
         attempts.append(args)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module, "save", full)
+    monkeypatch.setattr(module, "write_tensors", full)
     monkeypatch.setattr(storage, "_RETRY_AFTER_S", 0.0)
     with pytest.raises(ResourceError, match="disk is full.*MB needed") as caught:
         save(tmp_path, trained, config, step=2)
@@ -158,7 +158,7 @@ def test_too_little_space_is_refused_before_writing(
     tmp_path: Path, trained: TrainingState, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    monkeypatch.setattr(module, "save", lambda *args: written.append(args))
+    monkeypatch.setattr(module, "write_tensors", lambda *args: written.append(args))
     monkeypatch.setattr(storage, "_RETRY_AFTER_S", 0.0)
     monkeypatch.setattr(
         storage.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})()

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from projgan import storage
 from projgan.config.load import from_dict
 from projgan.config.schema import RunConfig
 from projgan.errors import CheckpointError, DivergedError
+from projgan.tensors import read_tensors, write_tensors
 from projgan.training.state import TrainingState
 
 _STATE_FILE = "state.json"
@@ -64,7 +63,7 @@ def save_checkpoint(
     def write_files(folder: Path) -> None:
         for name, values in _tensors(state):
             _require_finite(name, values)
-            (folder / f"{name}.safetensors").write_bytes(save(values))
+            write_tensors(folder / f"{name}.safetensors", values)
         for name, content in (
             (_STATE_FILE, counters),
             (_CONFIG_FILE, config.to_dict()),
@@ -106,12 +105,12 @@ def restore(checkpoint: Checkpoint, state: TrainingState) -> None:
     try:
         for name, module in _modules(state):
             module.load_state_dict(
-                load_file(checkpoint.folder / f"{name}.safetensors"), strict=True
+                read_tensors(checkpoint.folder / f"{name}.safetensors"), strict=True
             )
         for name, optimizer, parameters in _optimizers(state):
-            saved = load_file(checkpoint.folder / f"{name}.safetensors")
+            saved = read_tensors(checkpoint.folder / f"{name}.safetensors")
             _load_optimizer(optimizer, parameters, saved)
-    except (RuntimeError, SafetensorError, KeyError, OSError) as error:
+    except (RuntimeError, KeyError) as error:
         raise CheckpointError(
             f"it does not fit this config: {str(error).splitlines()[0]}",
             where=str(checkpoint.folder),
@@ -164,21 +163,16 @@ def _optimizers(
 
 
 def _tensors(state: TrainingState) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """File by file: its name, and tensors by name, dense and on the CPU."""
+    """File by file: its name, and tensors by name."""
     for name, module in _modules(state):
-        yield name, {key: _plain(value) for key, value in module.state_dict().items()}
+        yield name, module.state_dict()
     for name, optimizer, parameters in _optimizers(state):
         values = {
-            f"{key}.{kind}": _plain(value)
+            f"{key}.{kind}": value
             for key, parameter in parameters
             for kind, value in optimizer.state.get(parameter, {}).items()
         }
         yield name, values
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    """A private copy in the default layout, the only one that safetensors stores."""
-    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _load_optimizer(
