@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from projgan.augment.diffaug import DiffAugment
+    from projgan.augment.pipeline import Augment
     from projgan.discriminators.projected import ProjectedDiscriminator
     from projgan.generators.base import Generator, register
     from projgan.snapshot import Snapshot
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "DiffAugment": "projgan.augment.diffaug",
+    "Augment": "projgan.augment.pipeline",
     "Generator": "projgan.generators.base",
     "ProjectedDiscriminator": "projgan.discriminators.projected",
     "Snapshot": "projgan.snapshot",
@@ -31,7 +31,7 @@ _HOMES = {
 }
 
 __all__ = [
-    "DiffAugment",
+    "Augment",
     "Generator",
     "ProjectedDiscriminator",
     "Snapshot",

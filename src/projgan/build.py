@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from projgan.augment.diffaug import DiffAugment
+from projgan.augment.controllers import AdaController, BalanceController, Controller
+from projgan.augment.pipeline import Augment
 from projgan.config.load import resolve
 from projgan.config.schema import OptimizerConfig, Precision, RunConfig
 from projgan.discriminators.projected import ProjectedDiscriminator
@@ -103,9 +104,19 @@ def make_discriminator(config: RunConfig) -> ProjectedDiscriminator:
         )
 
 
-def make_augment(config: RunConfig) -> DiffAugment:
+def make_augment(config: RunConfig) -> Augment:
     """The augmentation that the step puts before the discriminator."""
-    return DiffAugment(config.augment.policy)
+    section = config.augment
+    return Augment(section.policy, adaptive=section.adaptive, p=section.p)
+
+
+def make_controller(config: RunConfig) -> Controller:
+    """What decides the probability of the adaptive augmentations."""
+    section = config.augment
+    if section.controller == "ada":
+        return AdaController(p=section.p, kimg=section.kimg, target=section.target)
+    kind = BalanceController if section.controller == "balance" else Controller
+    return kind(p=section.p, kimg=section.kimg)
 
 
 def make_optimizers(

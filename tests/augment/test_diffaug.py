@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from projgan.augment import DiffAugment, diffaug
+from projgan.augment import Augment, diffaug
 from projgan.augment.diffaug import (
     adjust_brightness,
     adjust_contrast,
@@ -12,6 +12,7 @@ from projgan.augment.diffaug import (
     max_shift,
     translate,
 )
+from projgan.augment.operations import OPERATIONS
 from projgan.config.schema import AUGMENTATIONS
 from projgan.errors import UsageError
 
@@ -28,7 +29,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def recorded_draws(monkeypatch, operation: str, policy: str, images: torch.Tensor):
-    """The draws that `DiffAugment` hands to an operation."""
+    """The draws that `Augment` hands to an operation."""
     draws = []
 
     def record(images, *arguments):
@@ -36,12 +37,12 @@ def recorded_draws(monkeypatch, operation: str, policy: str, images: torch.Tenso
         return images
 
     monkeypatch.setattr(diffaug, operation, record)
-    DiffAugment([policy])(images, generator=seeded())
+    Augment([policy])(images, generator=seeded())
     return draws
 
 
 def test_known_operations_are_those_of_the_config():
-    assert set(diffaug._OPERATIONS) == set(AUGMENTATIONS)
+    assert set(OPERATIONS) == set(AUGMENTATIONS)
 
 
 def test_shift_and_cutout_sizes_are_the_reference_s():
@@ -154,18 +155,18 @@ def test_geometry_gradients(operation, rows, columns):
 
 def test_whole_policy_passes_gradients():
     images = pictures().requires_grad_()
-    DiffAugment(POLICY)(images, generator=seeded()).square().sum().backward()
+    Augment(POLICY)(images, generator=seeded()).square().sum().backward()
     assert images.grad.isfinite().all()
     assert (images.grad.abs().amax(dim=(1, 2, 3)) > 0).all()
 
 
 def test_empty_policy_changes_nothing():
     images = pictures()
-    assert DiffAugment(())(images) is images
+    assert Augment(())(images) is images
 
 
 def test_same_generator_seed_gives_the_same_pictures():
-    images, augment = pictures(), DiffAugment(POLICY)
+    images, augment = pictures(), Augment(POLICY)
     first = augment(images, generator=seeded(3))
     assert torch.equal(first, augment(images, generator=seeded(3)))
     assert not torch.equal(first, augment(images, generator=seeded(4)))
@@ -173,18 +174,18 @@ def test_same_generator_seed_gives_the_same_pictures():
 
 def test_a_generator_of_one_s_own_leaves_the_global_state_alone():
     before = torch.get_rng_state()
-    DiffAugment(POLICY)(pictures(), generator=seeded())
+    Augment(POLICY)(pictures(), generator=seeded())
     assert torch.equal(before, torch.get_rng_state())
     torch.manual_seed(0)
-    first = DiffAugment(POLICY)(pictures())
+    first = Augment(POLICY)(pictures())
     torch.manual_seed(0)
-    assert torch.equal(first, DiffAugment(POLICY)(pictures()))
+    assert torch.equal(first, Augment(POLICY)(pictures()))
 
 
 @pytest.mark.parametrize("policy", POLICY)
 def test_samples_are_drawn_apart(policy):
     same = pictures(1).expand(16, -1, -1, -1)
-    out = DiffAugment([policy])(same, generator=seeded())
+    out = Augment([policy])(same, generator=seeded())
     assert len({sample.numpy().tobytes() for sample in out}) > 8
 
 
@@ -193,8 +194,8 @@ def test_policy_is_applied_in_order():
     generator = seeded(5)
     expected = images
     for name in ("cutout", "color"):
-        expected = DiffAugment([name])(expected, generator=generator)
-    assert torch.equal(DiffAugment(["cutout", "color"])(images, generator=seeded(5)), expected)
+        expected = Augment([name])(expected, generator=generator)
+    assert torch.equal(Augment(["cutout", "color"])(images, generator=seeded(5)), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
@@ -202,7 +203,7 @@ def test_policy_is_applied_in_order():
 @pytest.mark.parametrize("policy", POLICY)
 def test_keeps_shape_type_and_memory_format(policy, memory_format, dtype):
     images = pictures(3, 32).to(dtype).contiguous(memory_format=memory_format).requires_grad_()
-    out = DiffAugment([policy])(images, generator=seeded())
+    out = Augment([policy])(images, generator=seeded())
     out.sum().backward()
     assert out.shape == images.shape
     assert out.dtype == dtype
@@ -213,11 +214,11 @@ def test_keeps_shape_type_and_memory_format(policy, memory_format, dtype):
 @pytest.mark.parametrize("policy", POLICY)
 def test_precision_does_not_change_the_draws(policy):
     images = pictures().to(torch.bfloat16)
-    low = DiffAugment([policy])(images, generator=seeded())
-    high = DiffAugment([policy])(images.float(), generator=seeded())
+    low = Augment([policy])(images, generator=seeded())
+    high = Augment([policy])(images.float(), generator=seeded())
     torch.testing.assert_close(low.float(), high, rtol=0.02, atol=0.03)
 
 
 def test_unknown_operation_names_the_known_ones():
     with pytest.raises(UsageError, match="'colour'; known: color, translation, cutout"):
-        DiffAugment(["colour"])
+        Augment(["colour"])

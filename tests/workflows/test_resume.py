@@ -65,6 +65,12 @@ CONFIGS = {
     "shared": options(),
     "alternating": options(training__step="alternating", training__micro_batch="2"),
     "noisy": options(generator__name="fastgan", data__mirror="true"),
+    "adaptive": options(
+        augment__policy="translation,flip",
+        augment__adaptive="color,cutout",
+        augment__controller="balance",
+        augment__kimg="0.1",
+    ),
     "bf16": options(training__precision="bf16"),
 }
 
@@ -114,6 +120,7 @@ def stop_and_resume(pictures: Path, run: Path, config: str, *steps: int) -> None
         ("shared", (4, 5, 9)),
         ("alternating", (3,)),
         ("noisy", (5,)),
+        ("adaptive", (3, 6)),
         ("bf16", (2, 7)),
     ],
 )
@@ -173,6 +180,10 @@ def _forget_spectral_vectors(state: TrainingState) -> None:
             buffer.copy_(torch.nn.functional.normalize(torch.ones_like(buffer), dim=0))
 
 
+def _forget_p(state: TrainingState) -> None:
+    state.controller.p = 0.5
+
+
 def _forget_projection(state: TrainingState) -> None:
     with torch.no_grad():
         for parameter in state.discriminator.projector.parameters():
@@ -180,16 +191,17 @@ def _forget_projection(state: TrainingState) -> None:
 
 
 @pytest.mark.parametrize(
-    "forget",
+    ("config", "forget"),
     [
-        _forget_optimizer,
-        _forget_moments,
-        _forget_ema,
-        _forget_position,
-        _forget_step,
-        _forget_batch_statistics,
-        _forget_spectral_vectors,
-        _forget_projection,
+        ("shared", _forget_optimizer),
+        ("shared", _forget_moments),
+        ("shared", _forget_ema),
+        ("shared", _forget_position),
+        ("shared", _forget_step),
+        ("shared", _forget_batch_statistics),
+        ("shared", _forget_spectral_vectors),
+        ("shared", _forget_projection),
+        ("adaptive", _forget_p),
     ],
 )
 def test_a_resume_that_forgets_one_thing_is_caught(
@@ -197,6 +209,7 @@ def test_a_resume_that_forgets_one_thing_is_caught(
     pictures: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    config: str,
     forget: Callable[[TrainingState], None],
 ) -> None:
     """The mutants of the test above: each must make it fail."""
@@ -210,11 +223,11 @@ def test_a_resume_that_forgets_one_thing_is_caught(
 
     run = tmp_path / "run"
     with pytest.raises(StoppedBySignal):
-        train(pictures, out=run, options=CONFIGS["shared"], watch=StopAt(5))
+        train(pictures, out=run, options=CONFIGS[config], watch=StopAt(5))
     monkeypatch.setattr(workflow, "restore", wrong)
     resume(run)
     try:
-        is_caught = differing(straight("shared"), run) != []
+        is_caught = differing(straight(config), run) != []
     except AssertionError:
         is_caught = True  # it did not even end at the same step
     assert is_caught

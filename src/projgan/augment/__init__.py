@@ -1,5 +1,5 @@
 """Differentiable augmentation before the discriminator."""
 
-from projgan.augment.diffaug import DiffAugment
+from projgan.augment.pipeline import Augment
 
-__all__ = ["DiffAugment"]
+__all__ = ["Augment"]

@@ -2,8 +2,8 @@
 
 The discriminator sees only augmented pictures, real and generated alike, so it cannot learn few
 real ones by heart; since each operation passes gradients on, the generator learns through it. The
-operations here take their draws as arguments; `DiffAugment` makes the draws. All of them keep
-shape, type and memory format.
+operations here take their draws as arguments; `augment.operations` makes the draws. All of them
+keep shape, type and memory format.
 
 Images: (B, C, H, W) float, about [-1, 1], not clipped. Draws: (B,), one a sample.
 
@@ -13,14 +13,11 @@ ranges of Projected GANs (Sauer et al., 2021), whose cutout covers 0.2 of a side
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from projgan.errors import choose_from
 
 MAX_SHIFT_RATIO = 0.125
 CUTOUT_RATIO = 0.2
@@ -80,66 +77,6 @@ def cutout(images: Tensor, centre_rows: Tensor, centre_columns: Tensor) -> Tenso
     return images * kept[:, None].to(images.dtype)
 
 
-class DiffAugment:
-    """Augment a batch by the operations of `policy`, in order, with new draws for every sample.
-
-    - "color": brightness offset in [-0.5, 0.5], then saturation factor in [0, 2], then contrast
-      factor in [0.5, 1.5].
-    - "translation": up to 1/8 of the size along each axis, in whole pixels.
-    - "cutout": one square with 1/5 of the side, its centre anywhere.
-
-    Args:
-        policy: names of operations; empty means that images pass unchanged.
-    Raises: UsageError: for an unknown name.
-    """
-
-    def __init__(self, policy: Sequence[str]) -> None:
-        for name in policy:
-            if name not in _OPERATIONS:
-                raise choose_from("augmentation", name, tuple(_OPERATIONS))
-        self.policy = tuple(policy)
-
-    def __call__(self, images: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """(B, C, H, W) -> the same shape.
-
-        Args:
-            images: about [-1, 1].
-            generator: source of the draws, on the images' device; torch's global one by default.
-        """
-        for name in self.policy:
-            images = _OPERATIONS[name](images, generator)
-        return images
-
-    def __repr__(self) -> str:
-        return f"DiffAugment({','.join(self.policy)})"
-
-
-def _color(images: Tensor, generator: torch.Generator | None) -> Tensor:
-    images = adjust_brightness(images, _uniform(-0.5, 0.5, images, generator))
-    images = adjust_saturation(images, _uniform(0.0, 2.0, images, generator))
-    return adjust_contrast(images, _uniform(0.5, 1.5, images, generator))
-
-
-def _translation(images: Tensor, generator: torch.Generator | None) -> Tensor:
-    limits = [max_shift(size) for size in images.shape[2:]]
-    rows, columns = (_integers(-limit, limit, images, generator) for limit in limits)
-    return translate(images, rows, columns)
-
-
-def _cutout(images: Tensor, generator: torch.Generator | None) -> Tensor:
-    # An even square has no middle pixel: one more position makes its range symmetric.
-    last = [size - cutout_side(size) % 2 for size in images.shape[2:]]
-    rows, columns = (_integers(0, limit, images, generator) for limit in last)
-    return cutout(images, rows, columns)
-
-
-_OPERATIONS: dict[str, Callable[[Tensor, torch.Generator | None], Tensor]] = {
-    "color": _color,
-    "translation": _translation,
-    "cutout": _cutout,
-}
-
-
 class _Translation(torch.autograd.Function):
     """A translation whose gradient is the opposite translation.
 
@@ -174,15 +111,3 @@ def _inside(size: int, centres: Tensor) -> Tensor:
     side = cutout_side(size)
     position = torch.arange(size, device=centres.device) - (centres[:, None] - side // 2)
     return (position >= 0) & (position < side)
-
-
-def _uniform(low: float, high: float, images: Tensor, generator: torch.Generator | None) -> Tensor:
-    """One number in [low, high) for each sample; float32, so every precision draws the same."""
-    draws = torch.rand(len(images), generator=generator, device=images.device)
-    return low + (high - low) * draws
-
-
-def _integers(low: int, high: int, images: Tensor, generator: torch.Generator | None) -> Tensor:
-    """One whole number in [low, high], both ends included, for each sample."""
-    shape = (len(images),)
-    return torch.randint(low, high + 1, shape, generator=generator, device=images.device)

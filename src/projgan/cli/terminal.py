@@ -31,6 +31,7 @@ class Terminal(Watch):
         self._label = ""
         self._shown_at = 0.0
         self._total = 0
+        self._images_seen = 0
         self._start_images, self._start_elapsed = 0, 0.0
 
     def note(self, text: str) -> None:
@@ -62,6 +63,7 @@ class Terminal(Watch):
         )
         self._total = training.images
         self._start_images, self._start_elapsed = state.images_seen, state.elapsed_s
+        self._images_seen = state.images_seen
         self._shown_at = time.monotonic()
         if self._is_terminal:
             self._close()
@@ -77,7 +79,7 @@ class Terminal(Watch):
 
     def step(self, state: TrainingState) -> None:
         """Losses, speed and time left, once a second on a terminal and twice a minute elsewhere."""
-        now = time.monotonic()
+        now, self._images_seen = time.monotonic(), state.images_seen
         if now - self._shown_at < (_BAR_EVERY_S if self._is_terminal else _LINE_EVERY_S):
             return
         self._shown_at = now
@@ -95,7 +97,9 @@ class Terminal(Watch):
         )
 
     def end(self) -> None:
-        """Close the bar."""
+        """Close the bar where the training is."""
+        if self._bar is not None:
+            self._bar.update(self._images_seen - self._bar.n)
         self._close()
 
     def _close(self) -> None:

@@ -17,11 +17,13 @@ from projgan.errors import UsageError, choose_from
 SCHEMA_VERSION = 1
 
 RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
-AUGMENTATIONS = ("color", "translation", "cutout")
+REFERENCE_POLICY = ("color", "translation", "cutout")
+AUGMENTATIONS = (*REFERENCE_POLICY, "flip", "rotate90", "rotation", "scale")
 
 Fit = Literal["crop", "pad", "squash"]
 HeadKind = Literal["plain", "separable"]
 StepMode = Literal["alternating", "shared"]
+ControllerName = Literal["none", "balance", "ada"]
 Precision = Literal["auto", "fp32", "bf16"]
 
 
@@ -141,13 +143,34 @@ class HeadsConfig:
 class AugmentConfig:
     """Differentiable augmentation before the discriminator."""
 
-    policy: tuple[str, ...] = AUGMENTATIONS
-    """Operations in order: color, translation, cutout. Empty: none."""
+    policy: tuple[str, ...] = REFERENCE_POLICY
+    """Operations that every picture gets, in order: color, translation, cutout, flip, rotate90,
+    rotation, scale. Empty: none."""
+    adaptive: tuple[str, ...] = ()
+    """Operations that each picture gets with probability p, after those of the policy."""
+    controller: ControllerName = "none"
+    """What moves p: none; balance (until reals and fakes lose the same); ada (until the reals' mean
+    sign is `target`)."""
+    p: float = 0.5
+    """Where p starts, or stays without a controller: 0 to 1."""
+    kimg: float = 100.0
+    """Thousand images in which a controller could move p from 0 to 1."""
+    target: float = 0.6
+    """Mean sign of the reals' logits that ada aims at, -1 to 1."""
 
     def __post_init__(self) -> None:
-        for name in self.policy:
+        for name in (*self.policy, *self.adaptive):
             if name not in AUGMENTATIONS:
                 raise choose_from("augmentation", name, AUGMENTATIONS)
+        if self.controller not in ("none", "balance", "ada"):
+            raise choose_from("controller", self.controller, ("none", "balance", "ada"))
+        twice = sorted(set(self.policy) & set(self.adaptive))
+        _require(not twice, "augment.adaptive", f"{', '.join(twice)} is in the policy already")
+        needs = self.controller == "none" or bool(self.adaptive)
+        _require(needs, "augment.controller", "has nothing to steer: augment.adaptive is empty")
+        _require(0.0 <= self.p <= 1.0, "augment.p", "must lie between 0 and 1")
+        _require(self.kimg > 0, "augment.kimg", "must be above 0")
+        _require(-1.0 < self.target < 1.0, "augment.target", "must lie between -1 and 1")
 
 
 @dataclass(frozen=True, kw_only=True)

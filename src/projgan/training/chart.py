@@ -13,7 +13,14 @@ from projgan.images import save_image
 _PANELS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ("loss (hinge)", (("loss_g", "generator", "#d1495b"), ("loss_d", "discriminator", "#00798c"))),
     ("mean logit", (("logits_real", "real", "#2e933c"), ("logits_fake", "fake", "#8d6a9f"))),
-    ("mean sign of logits", (("sign_real", "real", "#2e933c"), ("sign_fake", "fake", "#8d6a9f"))),
+    (
+        "mean sign of logits",
+        (
+            ("sign_real", "real", "#2e933c"),
+            ("sign_fake", "fake", "#8d6a9f"),
+            ("augment_p", "p of augmentation", "#edae49"),
+        ),
+    ),
     ("images per second", (("images_per_s", "training", "#30638e"),)),
 )
 

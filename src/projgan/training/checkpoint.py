@@ -55,6 +55,7 @@ def save_checkpoint(
         "step": state.step,
         "images_seen": state.images_seen,
         "elapsed_s": state.elapsed_s,
+        "controller": state.controller.state_dict(),
         "averages": state.averages.state_dict(),
         "fingerprint": fingerprint,
         "torch": torch.__version__,
@@ -118,6 +119,7 @@ def restore(checkpoint: Checkpoint, state: TrainingState) -> None:
     state.step = checkpoint.counters["step"]
     state.images_seen = checkpoint.counters["images_seen"]
     state.elapsed_s = checkpoint.counters["elapsed_s"]
+    state.controller.load_state_dict(checkpoint.counters["controller"])
     state.averages.load_state_dict(checkpoint.counters["averages"], device)
 
 

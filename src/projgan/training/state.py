@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from projgan.build import make_discriminator, make_generator, make_optimizers
+from projgan.augment.controllers import Controller
+from projgan.build import make_controller, make_discriminator, make_generator, make_optimizers
 from projgan.config.schema import RunConfig
 from projgan.discriminators.projected import ProjectedDiscriminator
 from projgan.generators.base import Generator
@@ -33,6 +34,8 @@ class TrainingState:
     """Real images shown to the discriminator."""
     elapsed_s: float = 0.0
     """Seconds of training, over all sittings."""
+    controller: Controller = field(default_factory=Controller)
+    """Of the probability of adaptive augmentations."""
     averages: Averages = field(default_factory=Averages)
     """Losses and logits since the last line of the history."""
 
@@ -49,4 +52,11 @@ def new_state(config: RunConfig) -> TrainingState:
     optimizer_g, optimizer_d = make_optimizers(
         config.optimizer, generator, discriminator.trainable_parameters()
     )
-    return TrainingState(generator, generator_ema, discriminator, optimizer_g, optimizer_d)
+    return TrainingState(
+        generator,
+        generator_ema,
+        discriminator,
+        optimizer_g,
+        optimizer_d,
+        controller=make_controller(config),
+    )

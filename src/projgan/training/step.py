@@ -21,11 +21,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from projgan.augment.diffaug import DiffAugment
+from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
-from projgan.discriminators.projected import ProjectedDiscriminator
 from projgan.errors import DivergedError
-from projgan.generators.base import Generator
 from projgan.images import to_float
 from projgan.losses import hinge_fake_loss, hinge_generator_loss, hinge_real_loss
 from projgan.rng import derive_seed, torch_stream
@@ -34,13 +32,14 @@ from projgan.training.state import TrainingState
 
 
 @dataclass(frozen=True)
-class Logits:
-    """What one micro-batch leaves for the history: detached scalars on the device."""
+class Outcome:
+    """What one micro-batch leaves behind: scalars and (b, M) logits, detached, on the device."""
 
     loss_g: Tensor
-    loss_d: Tensor
-    real: Tensor
-    fake: Tensor
+    loss_real: Tensor
+    loss_fake: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
 
 
 class TrainStep:
@@ -48,11 +47,10 @@ class TrainStep:
 
     Args:
         config: a settled config.
-        augment: put before the discriminator, with its own draw for every batch of reals and of
-            fakes.
+        augment: put before the discriminator, with its own draws for each batch of reals or fakes.
     """
 
-    def __init__(self, config: RunConfig, augment: DiffAugment) -> None:
+    def __init__(self, config: RunConfig, augment: Augment) -> None:
         training = config.training
         self.seed = training.seed
         self.batch = training.batch
@@ -72,9 +70,13 @@ class TrainStep:
             real: (B, C, R, R), uint8.
         Raises: DivergedError: a loss or gradient is not finite; that update was not applied.
         """
-        torch.manual_seed(derive_seed(self.seed, "noise", state.step))  # noise inside the generator
+        self._augment.p = state.controller.p
+        # The noise inside a generator comes from torch's global stream.
+        torch.manual_seed(derive_seed(self.seed, "noise", state.step))
+        state.generator.train()
+        state.discriminator.train()
         update = self._shared if self.is_shared else self._alternating
-        logits = update(state, to_float(real).split(self.micro_batch))
+        outcomes = update(state, to_float(real).split(self.micro_batch))
         beta = ema_beta(
             state.images_seen,
             batch=self.batch,
@@ -84,116 +86,100 @@ class TrainStep:
         update_ema(state.generator_ema, state.generator, beta)
         state.step += 1
         state.images_seen += self.batch
-        for one in logits:
-            state.averages.add(one.loss_g, one.loss_d, one.real, one.fake)
+        self._remember(state, outcomes)
 
-    def _alternating(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Logits]:
-        generator, discriminator = state.generator.train(), state.discriminator.train()
-        losses_g, losses_d, real_logits, fake_logits = [], [], [], []
+    def _alternating(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
+        heads = state.discriminator.heads
+        losses_g, outcomes = [], []
 
-        discriminator.heads.requires_grad_(False)
-        for micro, z in enumerate(self.latents(state, "generator's turn")):
-            fake = self.generate(generator, z)
-            loss = hinge_generator_loss(
-                self.judge(discriminator, fake, state.step, micro, "generator's turn")
-            )
-            (loss * self.scale).backward()
-            losses_g.append(loss.detach())
-        self.apply(state, state.optimizer_g, losses_g, "generator")
+        heads.requires_grad_(False)
+        for micro, z in enumerate(self._latents(state, "generator's turn")):
+            maps = self._project(state, self._generate(state, z), "generator's turn", micro)
+            loss_g = hinge_generator_loss(self._judge(state, maps))
+            (loss_g * self.scale).backward()
+            losses_g.append(loss_g.detach())
+        self._apply(state, state.optimizer_g, losses_g, "generator")
 
-        discriminator.heads.requires_grad_(True)
-        latents = self.latents(state, "heads' turn")
+        heads.requires_grad_(True)
+        latents = self._latents(state, "heads' turn")
         for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
             with torch.no_grad():
-                fake = self.generate(generator, z)
-            fakes = self.judge(discriminator, fake, state.step, micro, "heads' turn, fake")
-            loss_fake = hinge_fake_loss(fakes)
+                fake_maps = self._project(state, self._generate(state, z), "fake", micro)
+            fake_logits = self._judge(state, fake_maps)
+            loss_fake = hinge_fake_loss(fake_logits)
             (loss_fake * self.scale).backward()
-            truths = self.judge(discriminator, real, state.step, micro, "heads' turn, real")
-            loss_real = hinge_real_loss(truths)
-            (loss_real * self.scale).backward()
-            losses_d.append((loss_fake + loss_real).detach())
-            real_logits.append(truths.detach())
-            fake_logits.append(fakes.detach())
-        self.apply(state, state.optimizer_d, losses_d, "discriminator")
-        return [
-            Logits(*four) for four in zip(losses_g, losses_d, real_logits, fake_logits, strict=True)
-        ]
+            outcomes.append(
+                self._learn_reals(state, real, micro, losses_g[micro], loss_fake, fake_logits)
+            )
+        self._apply(
+            state, state.optimizer_d, [o.loss_real + o.loss_fake for o in outcomes], "heads"
+        )
+        return outcomes
 
-    def _shared(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Logits]:
-        generator, discriminator = state.generator.train(), state.discriminator.train()
-        head_parameters = list(discriminator.trainable_parameters())
-        results = []
-        latents = self.latents(state, "both turns")
+    def _shared(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
+        heads = state.discriminator.heads
+        head_parameters = list(heads.parameters())
+        outcomes = []
+        latents = self._latents(state, "both turns")
         for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
-            fake = self.generate(generator, z)
-            maps = self.project(discriminator, fake, state.step, micro, "both turns, fake")
-            maps = maps[
-                : len(discriminator.heads.scales)
-            ]  # with fewer heads some maps are not looked at
+            maps = self._project(state, self._generate(state, z), "fake", micro)
+            maps = maps[: len(heads.scales)]  # with fewer heads, some maps are not looked at
             leaves = [m.detach().requires_grad_() for m in maps]
-            fakes = self.look(discriminator, leaves)
-            loss_g, loss_fake = hinge_generator_loss(fakes), hinge_fake_loss(fakes)
+            fake_logits = self._judge(state, leaves)
+            loss_g, loss_fake = hinge_generator_loss(fake_logits), hinge_fake_loss(fake_logits)
 
             towards_maps = torch.autograd.grad(loss_g * self.scale, leaves, retain_graph=True)
             (loss_fake * self.scale).backward(inputs=head_parameters)
             torch.autograd.backward(maps, list(towards_maps))
+            outcomes.append(self._learn_reals(state, real, micro, loss_g, loss_fake, fake_logits))
+        losses_d = [o.loss_real + o.loss_fake for o in outcomes]
+        self._require_finite(state, losses_d, "heads loss")
+        self._apply(state, state.optimizer_g, [o.loss_g for o in outcomes], "generator")
+        self._apply(state, state.optimizer_d, losses_d, "heads")
+        return outcomes
 
-            with torch.no_grad():
-                real_maps = self.project(
-                    discriminator, real, state.step, micro, "heads' turn, real"
-                )
-            truths = self.look(discriminator, real_maps)
-            loss_real = hinge_real_loss(truths)
-            (loss_real * self.scale).backward(inputs=head_parameters)
-            loss_d = (loss_fake + loss_real).detach()
-            results.append(Logits(loss_g.detach(), loss_d, truths.detach(), fakes.detach()))
-        self.require_finite(state, [r.loss_d for r in results], "discriminator loss")
-        self.apply(state, state.optimizer_g, [r.loss_g for r in results], "generator")
-        self.apply(state, state.optimizer_d, [r.loss_d for r in results], "discriminator")
-        return results
+    def _learn_reals(
+        self,
+        state: TrainingState,
+        real: Tensor,
+        micro: int,
+        loss_g: Tensor,
+        loss_fake: Tensor,
+        fake_logits: Tensor,
+    ) -> Outcome:
+        """The heads' gradient from (b, C, R, R) reals, the same in both modes."""
+        with torch.no_grad():
+            real_maps = self._project(state, real, "real", micro)
+        real_logits = self._judge(state, real_maps)
+        loss_real = hinge_real_loss(real_logits)
+        (loss_real * self.scale).backward()
+        parts = (loss_g, loss_real, loss_fake, real_logits, fake_logits)
+        return Outcome(*(part.detach() for part in parts))
 
-    def latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
+    def _latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
         """The step's latents, which seed, step and turn determine: k times (b, z_dim)."""
         stream = torch_stream(self.seed, f"latents, {turn}", state.step)
         z = torch.randn(self.batch, state.generator.z_dim, generator=stream)
         return z.to(self.device).split(self.micro_batch)
 
-    def generate(self, generator: Generator, z: Tensor) -> Tensor:
+    def _generate(self, state: TrainingState, z: Tensor) -> Tensor:
         """(b, z_dim) -> (b, C, R, R) fakes, float32."""
-        with self.autocast():
-            return generator(z).float()
+        with self._autocast():
+            return state.generator(z).float()
 
-    def project(
-        self,
-        discriminator: ProjectedDiscriminator,
-        images: Tensor,
-        step: int,
-        micro: int,
-        turn: str,
-    ) -> list[Tensor]:
-        """Augment, then the frozen part: four maps."""
-        stream = torch_stream(self.seed, f"augment, {turn}", step, micro, device=self.device)
-        with self.autocast():
-            return discriminator.project(self._augment(images, generator=stream))
+    def _project(self, state: TrainingState, images: Tensor, what: str, micro: int) -> list[Tensor]:
+        """Augment (b, C, R, R), then the frozen part: four maps."""
+        name = f"augment, {what}"
+        stream = torch_stream(self.seed, name, state.step, micro, device=self.device)
+        with self._autocast():
+            return state.discriminator.project(self._augment(images, generator=stream))
 
-    def look(self, discriminator: ProjectedDiscriminator, maps: list[Tensor]) -> Tensor:
+    def _judge(self, state: TrainingState, maps: list[Tensor]) -> Tensor:
         """The heads' logits on four maps: (b, M), float32."""
-        with self.autocast():
-            return discriminator.heads(maps).float()
+        with self._autocast():
+            return state.discriminator.heads(maps).float()
 
-    def judge(
-        self,
-        discriminator: ProjectedDiscriminator,
-        images: Tensor,
-        step: int,
-        micro: int,
-        turn: str,
-    ) -> Tensor:
-        """Augment, project, look."""
-        return self.look(discriminator, self.project(discriminator, images, step, micro, turn))
-
-    def apply(
+    def _apply(
         self,
         state: TrainingState,
         optimizer: torch.optim.Optimizer,
@@ -203,12 +189,12 @@ class TrainStep:
         """Update and clear the gradients; nothing is touched if one of them is not finite."""
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
         norm = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
-        self.require_finite(state, losses, f"{name} loss")
-        self.require_finite(state, [norm], f"{name}'s gradient")
+        self._require_finite(state, losses, f"{name} loss")
+        self._require_finite(state, [norm], f"{name} gradient")
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    def require_finite(self, state: TrainingState, values: list[Tensor], name: str) -> None:
+    def _require_finite(self, state: TrainingState, values: list[Tensor], name: str) -> None:
         """Raise `DivergedError` naming the step if any of the scalars is not finite."""
         if not torch.isfinite(torch.stack(values)).all():
             raise DivergedError(
@@ -216,6 +202,19 @@ class TrainStep:
                 "that update was not applied"
             )
 
-    def autocast(self) -> torch.autocast:
-        """bf16 for convolutions where the config says so; losses and normalisation stay float32."""
+    def _remember(self, state: TrainingState, outcomes: list[Outcome]) -> None:
+        """Hand the losses to the history, and to the controller if it steers by them."""
+        for o in outcomes:
+            state.averages.add(o.loss_g, o.loss_real + o.loss_fake, o.real_logits, o.fake_logits)
+        if state.controller.is_steering:
+            count = len(outcomes)
+            state.controller.observe(
+                loss_real=float(sum(o.loss_real for o in outcomes)) / count,
+                loss_fake=float(sum(o.loss_fake for o in outcomes)) / count,
+                sign_real=float(sum(o.real_logits.sign().mean() for o in outcomes)) / count,
+                batch=self.batch,
+            )
+
+    def _autocast(self) -> torch.autocast:
+        """bf16 for convolutions where the config says so; losses and norms stay float32."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.is_bf16)

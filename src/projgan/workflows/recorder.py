@@ -72,11 +72,13 @@ class Recorder:
         images, seconds = state.images_seen - self._last_log[0], state.elapsed_s - self._last_log[1]
         if images == 0:
             return
+        augment_p = {"augment_p": state.controller.p} if self._config.augment.adaptive else {}
         line = {
             "images_seen": state.images_seen,
             "step": state.step,
             "epoch": round(state.images_seen / len(self._data), 4),
             **state.averages.means(),
+            **augment_p,
             "images_per_s": round(images / max(seconds, 1e-9), 3),
             "elapsed_s": round(state.elapsed_s, 2),
             "memory_mb": round(_memory_mb(self._config.training.device), 1),
