@@ -4,7 +4,7 @@ Beside the operations of DiffAugment; none of them is in the reference's policy.
 teach a generator to make mirrored or turned pictures too; with a probability below 1 they do so
 less (`augment.pipeline`).
 
-Images: (B, C, H, W) float, H = W. Draws: (B,), one a sample. Shape, type and memory format are kept.
+Images: (B, C, H, W) float, H = W. Draws: (B,), one a sample. Shape, type and memory format stay.
 
 Source: Training Generative Adversarial Networks with Limited Data (Karras et al., 2020), the pixel
 blitting and geometric transformations of its pipeline.
