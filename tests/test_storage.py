@@ -78,7 +78,7 @@ def test_the_order_of_a_write_is_the_one_that_survives_power_loss(
     """Every file is synced before the manifest is written, the folder before the rename, the parent
     after."""
     events: list[str] = []
-    real_fsync, real_rename = storage._fsync, Path.rename
+    real_fsync, real_rename = storage.fsync, Path.rename
 
     def fsync(path: Path) -> None:
         events.append(f"sync {path.name if path.parent.name != tmp_path.name else 'folder'}")
@@ -90,7 +90,7 @@ def test_the_order_of_a_write_is_the_one_that_survives_power_loss(
 
     root = tmp_path / "checkpoints"
     root.mkdir()
-    monkeypatch.setattr(storage, "_fsync", fsync)
+    monkeypatch.setattr(storage, "fsync", fsync)
     monkeypatch.setattr(Path, "rename", rename)
     storage.write_folder(root / "step-1", write_two)
     assert events[:3] == ["sync a.bin", "sync b.json", "sync manifest.json"]

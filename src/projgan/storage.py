@@ -46,7 +46,7 @@ def write_folder(
             write_files(temporary)
             _seal(temporary)
             temporary.rename(target)
-            _fsync(target.parent)
+            fsync(target.parent)
             return
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -119,15 +119,16 @@ def _seal(folder: Path) -> None:
     """Sync every file of `folder`, then write and sync its manifest."""
     files = sorted(path for path in folder.iterdir())
     for path in files:
-        _fsync(path)
+        fsync(path)
     entries = {path.name: [path.stat().st_size, sha256_of(path)] for path in files}
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps({"files": entries}, indent=1), encoding="utf-8")
-    _fsync(manifest)
-    _fsync(folder)
+    fsync(manifest)
+    fsync(folder)
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """See a file's content, or a folder's list of names, onto the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

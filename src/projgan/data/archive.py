@@ -16,9 +16,9 @@ from pathlib import Path
 from PIL import Image
 
 from projgan.data.dataset import PreparedSet
-from projgan.data.publish import fsync
 from projgan.data.source import LABELS_NAME
 from projgan.errors import ResourceError, UsageError
+from projgan.storage import fsync
 
 
 def write_zip(

@@ -7,7 +7,6 @@ starts over when the disk was full for a moment. That would cost minutes for tho
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from projgan.errors import ResourceError
+from projgan.storage import fsync
 
 _PREFIX = ".preparing-"
 _LOCK_NAME = "lock"
@@ -56,15 +56,6 @@ def publish(folder: Path, target: Path) -> None:
     fsync(folder)
     folder.rename(target)
     fsync(target.parent)
-
-
-def fsync(path: Path) -> None:
-    """See a file's content, or a folder's list of names, onto the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(parent: Path) -> None:
