@@ -195,7 +195,8 @@ def _load_optimizer(
             if value.shape == parameter.shape and value.dim():
                 state[kind] = torch.empty_like(parameter, requires_grad=False).copy_(value)
             else:
-                state[kind] = value  # Adam's step counter stays a CPU scalar
+                # Adam's step counter, a CPU scalar; a copy, or it would keep the whole file mapped.
+                state[kind] = value.clone()
         if state:
             optimizer.state[parameter] = state
 
