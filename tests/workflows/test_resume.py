@@ -66,6 +66,7 @@ CONFIGS = {
     "alternating": options(training__step="alternating", training__micro_batch="2"),
     "noisy": options(generator__name="fastgan", data__mirror="true"),
     "bf16": options(training__precision="bf16"),
+    "styles": options(generator__name="stylegan2"),
 }
 
 
@@ -115,6 +116,7 @@ def stop_and_resume(pictures: Path, run: Path, config: str, *steps: int) -> None
         ("alternating", (3,)),
         ("noisy", (5,)),
         ("bf16", (2, 7)),
+        ("styles", (5,)),
     ],
 )
 def test_resumed_equals_never_stopped(
