@@ -108,6 +108,16 @@ class StyleGenerator(Generator):
         """Move `w_avg` a 500th of the way to the mean of a batch (B, w_dim)."""
         self.w_avg.lerp_(w.mean(dim=0), W_AVG_RATE)
 
+    def check_truncation(self, psi: float, cutoff: int | None = None) -> None:
+        """Raise UsageError if `truncate` would: psi or cutoff is out of range."""
+        if not -2 <= psi <= 2:
+            raise UsageError(f"truncation psi is {psi}; it must lie between -2 and 2")
+        if cutoff is not None and not 1 <= cutoff <= self.num_styles:
+            raise UsageError(
+                f"truncation cutoff is {cutoff}; it must lie between 1 and {self.num_styles}, "
+                "the number of styles"
+            )
+
     def truncate(self, styles_w: Tensor, psi: float, *, cutoff: int | None = None) -> Tensor:
         """w_avg + psi * (w - w_avg): the same shape, each row by itself.
 
@@ -117,12 +127,7 @@ class StyleGenerator(Generator):
             cutoff: only the first so many rows, 1 to num_styles; all by default.
         Raises: UsageError: psi or cutoff is out of range.
         """
-        if not -2 <= psi <= 2:
-            raise UsageError(f"truncation psi is {psi}; it must lie between -2 and 2")
-        if cutoff is not None and not 1 <= cutoff <= self.num_styles:
-            raise UsageError(
-                f"truncation cutoff is {cutoff}; this generator has styles 1 to {self.num_styles}"
-            )
+        self.check_truncation(psi, cutoff)
         truncated = torch.lerp(self.w_avg, styles_w, psi)
         rows = torch.arange(self.num_styles, device=styles_w.device)
         is_truncated = rows < (self.num_styles if cutoff is None else cutoff)
