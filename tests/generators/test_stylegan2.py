@@ -213,7 +213,7 @@ def test_psi_out_of_range_is_refused(psi):
 
 @pytest.mark.parametrize("cutoff", [0, 9])
 def test_cutoff_out_of_range_names_the_range(cutoff):
-    with pytest.raises(UsageError, match="styles 1 to 8"):
+    with pytest.raises(UsageError, match="between 1 and 8"):
         make().truncate(torch.zeros(1, 8, 12), 0.5, cutoff=cutoff)
 
 
