@@ -12,6 +12,8 @@ from PIL import Image
 from projgan.build import settle
 from projgan.config.load import override
 from projgan.config.schema import RunConfig
+from projgan.generators.base import Generator, StyleGenerator
+from projgan.layers.noise import NoiseInjection
 
 OPTIONS = {
     "data.resolution": "32",
@@ -67,3 +69,15 @@ def write_pictures(folder: Path, count: int = 6, *, size: int = 32) -> Path:
     for index, picture in enumerate(reals(count, resolution=size)):
         Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / f"{index:03d}.png")
     return folder
+
+
+def make_loud(generator: Generator) -> Generator:
+    """As after some training: noise is heard, and the mean style is not 0."""
+    stream = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for module in generator.modules():
+            if isinstance(module, NoiseInjection):
+                module.weight.fill_(0.3)
+        if isinstance(generator, StyleGenerator):
+            generator.w_avg.normal_(generator=stream)
+    return generator

@@ -15,6 +15,7 @@ from projgan.config.schema import OptimizerConfig, Precision, RunConfig
 from projgan.discriminators.projected import ProjectedDiscriminator
 from projgan.errors import ResourceError, UsageError
 from projgan.generators import fastgan as _fastgan  # noqa: F401 - registers its generators
+from projgan.generators import stylegan2 as _stylegan2  # noqa: F401 - registers its generator
 from projgan.generators.base import Generator, build_generator
 from projgan.rng import derive_seed
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -17,9 +17,10 @@ from projgan import storage
 from projgan.build import choose_device, make_generator
 from projgan.config.load import from_dict
 from projgan.config.schema import RunConfig
-from projgan.errors import CheckpointError, ProjganError, UsageError
-from projgan.generators.base import Generator
-from projgan.layers.noise import set_noise_mode
+from projgan.errors import CheckpointError, ProjganError, UsageError, choose_from
+from projgan.generators.base import Generator, StyleGenerator
+from projgan.layers.noise import NOISE_MODES, NoiseMode, has_noise, set_noise_mode
+from projgan.rng import derive_seed
 from projgan.rundir import RunDir
 from projgan.tensors import read_tensors, write_tensors
 
@@ -82,22 +83,144 @@ class Snapshot:
         size = sum(value.numel() * value.element_size() for value in weights.values())
         storage.write_folder(folder, write_files, bytes_needed=size + 100_000)
 
-    def sample(self, seeds: Iterable[int], *, batch: int = 16) -> Tensor:
+    def sample(
+        self,
+        seeds: Iterable[int],
+        *,
+        truncation_psi: float | None = None,
+        truncation_cutoff: int | None = None,
+        noise: NoiseMode | None = None,
+        batch: int = 16,
+    ) -> Tensor:
         """One picture a seed: (N, 3, R, R) float32 in about [-1, 1], on the CPU.
 
-        Each picture depends on its seed alone, not on its neighbours or on `batch`.
+        Each picture depends on its seed alone, not on its neighbours or on `batch` (but for the
+        rounding of float32, which a batch of another size may change).
+
+        Args:
+            truncation_psi: for generators with styles: 1 for all the variety there is, less for
+                less of it and more regular pictures, 0 for the mean one. None leaves styles alone.
+            truncation_cutoff: truncate only so many styles, coarse ones first.
+            noise: for generators with noise: "const" for the same in every picture (what None
+                means), "random" for a picture's own, which its latent decides, or "none".
+        Raises: UsageError: no seeds, or the generator has no such thing.
         """
         seeds = list(seeds)
         if not seeds:
             raise UsageError("no seeds given")
-        return torch.cat(list(self.images(self.generator.latents(seeds), batch=batch)))
+        pictures = self.images(
+            self.generator.latents(seeds),
+            truncation_psi=truncation_psi,
+            truncation_cutoff=truncation_cutoff,
+            noise=noise,
+            batch=batch,
+        )
+        return torch.cat(list(pictures))
+
+    def images(
+        self,
+        latents_z: Tensor,
+        *,
+        truncation_psi: float | None = None,
+        truncation_cutoff: int | None = None,
+        noise: NoiseMode | None = None,
+        batch: int = 16,
+    ) -> Iterator[Tensor]:
+        """Pictures of (N, z_dim) latents, batch by batch, as `sample` gives them.
+
+        Arguments are checked before the first picture is asked for.
+        """
+        self._require_noise(noise)
+        forward: Callable[[Tensor], Tensor] = self.generator
+        if truncation_psi is not None or truncation_cutoff is not None:
+            forward = self._truncated(truncation_psi, truncation_cutoff)
+        if noise == "random":
+            return (self._with_own_noise(forward, z[None]) for z in latents_z)
+        return (self._compute(forward, z, noise) for z in latents_z.split(batch))
 
     @torch.no_grad()
-    def images(self, latents_z: Tensor, *, batch: int = 16) -> Iterator[Tensor]:
-        """Pictures of (N, z_dim) latents, batch by batch, as `sample` gives them."""
-        device = next(self.generator.parameters()).device
-        for z in latents_z.split(batch):
-            yield self.generator(z.to(device)).float().cpu()
+    def styles(self, seeds: Iterable[int]) -> Tensor:
+        """The styles of seeds, to look at or to mix: (N, num_styles, w_dim), on the CPU.
+
+        Raises: UsageError: the generator has no styles.
+        """
+        generator = self._style_generator("styles")
+        return generator.styles(generator.latents(seeds).to(self._device())).cpu()
+
+    def synthesize(
+        self,
+        styles_w: Tensor,
+        *,
+        truncation_psi: float | None = None,
+        truncation_cutoff: int | None = None,
+        noise: NoiseMode | None = None,
+        batch: int = 16,
+    ) -> Iterator[Tensor]:
+        """Pictures of (N, num_styles, w_dim) styles, batch by batch; noise is "const" or "none".
+
+        Raises: UsageError: the generator has no styles, or no such noise.
+        """
+        generator = self._style_generator("styles")
+        self._require_noise(noise)
+        if noise == "random":
+            raise UsageError("random noise follows from a latent; styles take const or none")
+        forward: Callable[[Tensor], Tensor] = generator.synthesize
+        if truncation_psi is not None or truncation_cutoff is not None:
+            forward = self._truncated(truncation_psi, truncation_cutoff, from_styles=True)
+        return (self._compute(forward, w, noise) for w in styles_w.split(batch))
+
+    def _truncated(
+        self, psi: float | None, cutoff: int | None, *, from_styles: bool = False
+    ) -> Callable[[Tensor], Tensor]:
+        """The generator, or its half from styles on, with truncation."""
+        generator = self._style_generator("truncation")
+        if psi is None:
+            raise UsageError("a truncation cutoff has no effect without a truncation psi")
+        generator.check_truncation(psi, cutoff)
+
+        def forward(inputs: Tensor) -> Tensor:
+            styles_w = inputs if from_styles else generator.styles(inputs)
+            return generator.synthesize(generator.truncate(styles_w, psi, cutoff=cutoff))
+
+        return forward
+
+    @torch.no_grad()
+    def _compute(
+        self, forward: Callable[[Tensor], Tensor], inputs: Tensor, noise: NoiseMode | None
+    ) -> Tensor:
+        """One batch through `forward`, on the generator's device and under a noise mode."""
+        set_noise_mode(self.generator, noise or "const")
+        try:
+            return forward(inputs.to(self._device())).float().cpu()
+        finally:
+            set_noise_mode(self.generator, "const")
+
+    def _with_own_noise(self, forward: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+        """One picture with noise that its latent (1, z_dim) decides, in whatever company."""
+        device = self._device()
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(derive_seed(0, f"noise of {z.cpu().numpy().tobytes().hex()}"))
+            return self._compute(forward, z, "random")
+
+    def _device(self) -> torch.device:
+        return next(self.generator.parameters()).device
+
+    def _style_generator(self, what: str) -> StyleGenerator:
+        if isinstance(self.generator, StyleGenerator):
+            return self.generator
+        raise UsageError(
+            f"the generator {self.config.generator.name} has no {what}",
+            next_command="leave that out, or train one that has: --set generator.name=stylegan2",
+        )
+
+    def _require_noise(self, noise: str | None) -> None:
+        if noise is not None and noise not in NOISE_MODES:
+            raise choose_from("noise mode", noise, NOISE_MODES)
+        if noise is not None and not has_noise(self.generator):
+            raise UsageError(
+                f"the generator {self.config.generator.name} has no noise",
+                next_command="leave the noise mode out",
+            )
 
 
 def prune(root: Path, keep: int) -> None:

@@ -288,5 +288,7 @@ NAMES = {
     "is not one of 32, 64, 128, 256, 512, 1024",
     "unknown generator",
     "of lite0 are not installed",
+    "has no truncation",
+    "has no styles",
 }
 """Messages with a part that the code fills in."""

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from projgan.errors import UsageError
-from projgan.layers.noise import NoiseInjection, set_noise_mode
+from projgan.layers.noise import NoiseInjection, has_noise, set_noise_mode
 
 
 def loud(resolution: int = 8, *, layer: int = 0) -> NoiseInjection:
@@ -54,8 +54,26 @@ def test_making_a_layer_moves_no_other_draw():
     assert torch.equal(after, torch.randn(3))
 
 
-def test_fixed_map_is_not_saved():
+def test_mode_none_adds_nothing_and_draws_nothing():
+    layer, x = loud(), torch.randn(2, 3, 8, 8)
+    set_noise_mode(layer, "none")
+    torch.manual_seed(7)
+    assert torch.equal(layer(x), x)
+    after = torch.randn(3)
+    torch.manual_seed(7)
+    assert torch.equal(after, torch.randn(3))
+
+
+def test_fixed_map_is_saved_where_asked_for():
     assert set(NoiseInjection(8).state_dict()) == {"weight"}
+    stored = NoiseInjection(8, stored=True)
+    assert set(stored.state_dict()) == {"weight", "fixed_noise"}
+    assert torch.equal(stored.fixed_noise, NoiseInjection(8).fixed_noise)
+
+
+def test_noise_is_found_inside_a_module():
+    assert has_noise(nn.Sequential(nn.Identity(), nn.Sequential(NoiseInjection(8))))
+    assert not has_noise(nn.Sequential(nn.Identity()))
 
 
 def test_keeps_type():
@@ -70,5 +88,5 @@ def test_gradient_reaches_the_weight():
 
 
 def test_unknown_mode_names_the_known_ones():
-    with pytest.raises(UsageError, match="random, const"):
-        set_noise_mode(loud(), "none")
+    with pytest.raises(UsageError, match="random, const, none"):
+        set_noise_mode(loud(), "constant")

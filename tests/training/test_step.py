@@ -158,10 +158,11 @@ def test_bf16_keeps_parameters_and_moments_in_float32(mode: str) -> None:
         assert all(entry["exp_avg"].dtype == torch.float32 for entry in optimizer.state.values())
 
 
+@pytest.mark.parametrize("generator", ["fastgan-lite", "fastgan", "stylegan2"])
 @pytest.mark.parametrize("mode", MODES)
-def test_every_activation_stays_channels_last(mode: str) -> None:
+def test_every_activation_stays_channels_last(mode: str, generator: str) -> None:
     """One layer that loses the format makes the layers behind it many times slower on a CPU."""
-    config = tiny_config(training__step=mode, training__precision="bf16")
+    config = tiny_config(training__step=mode, training__precision="bf16", generator__name=generator)
     state = new_state(config)
     strays = []
 
@@ -179,6 +180,27 @@ def test_every_activation_stays_channels_last(mode: str) -> None:
             module.register_forward_hook(look(name))
     TrainStep(config, make_augment(config))(state, reals())
     assert not strays, strays[:5]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_mean_style_moves_and_the_average_copies_it(mode: str) -> None:
+    state = run_steps(3, generator__name="stylegan2", training__step=mode)
+    assert state.generator.w_avg.any()
+    # Copied, where parameters are averaged.
+    assert torch.equal(state.generator_ema.w_avg, state.generator.w_avg)
+    pairs = zip(state.generator_ema.parameters(), state.generator.parameters(), strict=True)
+    assert not all(torch.equal(average, parameter) for average, parameter in pairs)
+
+
+def test_a_shared_step_moves_the_mean_style_once() -> None:
+    config = tiny_config(generator__name="stylegan2")
+    state = new_state(config)
+    step = TrainStep(config, make_augment(config))
+    (z,) = step.latents(state, "both turns")
+    with torch.no_grad():
+        mean = state.generator.mapping(z).mean(dim=0)
+    step(state, reals())
+    torch.testing.assert_close(state.generator.w_avg, 0.002 * mean)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -72,6 +72,7 @@ CONFIGS = {
         augment__kimg="0.1",
     ),
     "bf16": options(training__precision="bf16"),
+    "styles": options(generator__name="stylegan2"),
 }
 
 
@@ -122,6 +123,7 @@ def stop_and_resume(pictures: Path, run: Path, config: str, *steps: int) -> None
         ("noisy", (5,)),
         ("adaptive", (3, 6)),
         ("bf16", (2, 7)),
+        ("styles", (5,)),
     ],
 )
 def test_resumed_equals_never_stopped(

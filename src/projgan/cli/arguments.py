@@ -48,6 +48,22 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps")
 
 
+def add_truncation(parser: argparse.ArgumentParser) -> None:
+    """`--truncation-psi` and `--truncation-cutoff`."""
+    parser.add_argument(
+        "--truncation-psi",
+        type=float,
+        metavar="PSI",
+        help="less variety, more regular pictures: 0.7, say; 1 is all, 0 the mean (stylegan2)",
+    )
+    parser.add_argument(
+        "--truncation-cutoff",
+        type=int,
+        metavar="N",
+        help="truncate only the first N styles, coarse ones first",
+    )
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """`--set`, and options for the settings that are used most."""
     parser.add_argument(

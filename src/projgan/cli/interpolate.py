@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from projgan.cli.arguments import add_device, add_out
+from projgan.cli.arguments import add_device, add_out, add_truncation
 
 EXAMPLES = (
     "projgan interpolate runs/photos --out walk.gif",
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--columns", type=int, default=1, metavar="N", help="walks side by side")
     parser.add_argument("--rows", type=int, default=1, metavar="N", help="walks above each other")
+    add_truncation(parser)
     add_out(
         parser,
         "walk.gif",
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         fps=args.fps,
         columns=args.columns,
         rows=args.rows,
+        truncation_psi=args.truncation_psi,
+        truncation_cutoff=args.truncation_cutoff,
         device=args.device or "auto",
         overwrite=args.overwrite,
         watch=Terminal(),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from projgan.cli.arguments import add_device, add_out
+from projgan.cli.arguments import add_device, add_out, add_truncation
+from projgan.errors import UsageError
 
 EXAMPLES = (
     "projgan sample runs/photos --seeds 0-63 --grid",
     "projgan sample runs/photos/snapshots/000050000 --seeds 7,12,100-119 --out picks",
+    "projgan sample runs/photos --seeds 0-5 --mix-with 10-17 --mix-layers 0-3",
 )
 
 
@@ -24,9 +27,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--columns", type=int, metavar="N", help="of the grid (default: nearly square)"
     )
+    add_truncation(parser)
+    parser.add_argument(
+        "--noise",
+        choices=("const", "random", "none"),
+        help="the same noise in all pictures (default), each its own, or none (not fastgan-lite)",
+    )
+    parser.add_argument(
+        "--mix-with",
+        metavar="SEEDS",
+        help="a table: each of --seeds (rows) with some styles of each of these (stylegan2)",
+    )
+    parser.add_argument(
+        "--mix-layers",
+        metavar="LAYERS",
+        help="which styles those are, coarse to fine, such as 4-7 (default: 0-3)",
+    )
     add_out(
         parser,
-        "samples, or samples.png for a grid",
+        "samples, samples.png for a grid, mix.png for a table",
         "folder of PNG files, or PNG file of the grid",
         overwrite="replace what exists",
     )
@@ -35,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Make the pictures and say where they are."""
+    if args.mix_with is not None:
+        return _mix(args)
+    if args.mix_layers is not None:
+        raise UsageError("has no effect without --mix-with", where="option --mix-layers")
+
     from projgan.cli.terminal import Terminal
     from projgan.sampling.seeds import parse_seeds
     from projgan.workflows.use import sample
@@ -46,6 +70,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         out=out,
         as_grid=args.grid,
         columns=args.columns,
+        truncation_psi=args.truncation_psi,
+        truncation_cutoff=args.truncation_cutoff,
+        noise=args.noise,
         device=args.device or "auto",
         overwrite=args.overwrite,
         watch=Terminal(),
@@ -53,3 +80,29 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not args.json:
         print(f"{len(files)} file(s): {out}")
     return {"files": [str(file) for file in files]}
+
+
+def _mix(args: argparse.Namespace) -> dict[str, Any]:
+    from projgan.sampling.seeds import parse_seeds
+    from projgan.workflows.mix import COARSE, mix
+
+    if args.columns is not None:
+        raise UsageError("a table has a column for each seed", where="option --columns")
+    layers: Sequence[int] = COARSE
+    if args.mix_layers is not None:
+        layers = parse_seeds(args.mix_layers, kind="layers", next_command="--mix-layers 0-3")
+    out = mix(
+        args.source,
+        seeds=parse_seeds(args.seeds),
+        others=parse_seeds(args.mix_with),
+        layers=layers,
+        out=Path(args.out or "mix.png"),
+        truncation_psi=args.truncation_psi,
+        truncation_cutoff=args.truncation_cutoff,
+        noise=args.noise,
+        device=args.device or "auto",
+        overwrite=args.overwrite,
+    )
+    if not args.json:
+        print(f"table: {out}")
+    return {"files": [str(out)]}

@@ -67,6 +67,73 @@ class Generator(nn.Module, ABC):
         """(B, z_dim) -> (B, 3, resolution, resolution)."""
 
 
+class StyleGenerator(Generator):
+    """A generator in two halves: latents to styles, and styles to images.
+
+    Styles w are (B, num_styles, w_dim), coarse to fine: the first rows decide about layout, the
+    last ones about colours. They can be moved towards their mean, which trades variety for quality
+    (`truncate`), and rows of different samples can be put together.
+
+    Args:
+        z_dim, resolution: as for any generator.
+        w_dim: length of a style.
+        num_styles: how many styles make an image.
+
+    Attributes:
+        w_avg: (w_dim,), the mean style: a moving average that training forwards keep (`track`).
+    """
+
+    w_avg: Tensor
+
+    def __init__(self, *, z_dim: int, resolution: int, w_dim: int, num_styles: int) -> None:
+        super().__init__(z_dim=z_dim, resolution=resolution)
+        self.w_dim = w_dim
+        self.num_styles = num_styles
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    @abstractmethod
+    def styles(self, z: Tensor) -> Tensor:
+        """(B, z_dim) -> (B, num_styles, w_dim), not truncated; calls `track` when training."""
+
+    @abstractmethod
+    def synthesize(self, styles_w: Tensor) -> Tensor:
+        """(B, num_styles, w_dim) -> (B, 3, resolution, resolution)."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, z_dim) -> (B, 3, resolution, resolution)."""
+        return self.synthesize(self.styles(z))
+
+    @torch.no_grad()
+    def track(self, w: Tensor) -> None:
+        """Move `w_avg` a 500th of the way to the mean of a batch (B, w_dim)."""
+        self.w_avg.lerp_(w.mean(dim=0), W_AVG_RATE)
+
+    def check_truncation(self, psi: float, cutoff: int | None = None) -> None:
+        """Raise UsageError if `truncate` would: psi or cutoff is out of range."""
+        if not -2 <= psi <= 2:
+            raise UsageError(f"truncation psi is {psi}; it must lie between -2 and 2")
+        if cutoff is not None and not 1 <= cutoff <= self.num_styles:
+            raise UsageError(
+                f"truncation cutoff is {cutoff}; it must lie between 1 and {self.num_styles}, "
+                "the number of styles"
+            )
+
+    def truncate(self, styles_w: Tensor, psi: float, *, cutoff: int | None = None) -> Tensor:
+        """w_avg + psi * (w - w_avg): the same shape, each row by itself.
+
+        Args:
+            styles_w: (B, num_styles, w_dim).
+            psi: -2 to 2. 1 changes nothing, 0 gives the mean image, below 0 lie opposites.
+            cutoff: only the first so many rows, 1 to num_styles; all by default.
+        Raises: UsageError: psi or cutoff is out of range.
+        """
+        self.check_truncation(psi, cutoff)
+        truncated = torch.lerp(self.w_avg, styles_w, psi)
+        rows = torch.arange(self.num_styles, device=styles_w.device)
+        is_truncated = rows < (self.num_styles if cutoff is None else cutoff)
+        return torch.where(is_truncated[:, None], truncated, styles_w)
+
+
 class Builder(Protocol):
     """What `register` takes: a function or class called with exactly these names."""
 
@@ -74,6 +141,9 @@ class Builder(Protocol):
         """A generator with fresh weights; sizes as for `build_generator`."""
         ...
 
+
+W_AVG_RATE = 0.002
+"""How far a training forward moves the mean style towards the mean of its batch."""
 
 _BUILDERS: dict[str, Builder] = {}
 _B = TypeVar("_B", bound=Builder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from PIL import Image
 
 from projgan.errors import UsageError
 from projgan.images import grid, save_image, to_pil, to_uint8
+from projgan.layers.noise import NoiseMode
 from projgan.sampling.film import write_film
 from projgan.sampling.interpolate import spherical_path
 from projgan.snapshot import Snapshot
@@ -23,6 +25,9 @@ def sample(
     out: Path,
     as_grid: bool = False,
     columns: int | None = None,
+    truncation_psi: float | None = None,
+    truncation_cutoff: int | None = None,
+    noise: NoiseMode | None = None,
     device: str = "auto",
     overwrite: bool = False,
     watch: Watch | None = None,
@@ -30,21 +35,27 @@ def sample(
     """One PNG a seed in the folder `out`, or one grid of all in the file `out`.
 
     Memory does not grow with the number of single files. Each picture depends on its seed alone.
-    Raises: UsageError: a file to be written exists.
+    Truncation and noise: as in `Snapshot.sample`.
+    Raises: UsageError: a file to be written exists, or the generator lacks what is asked for.
     """
     watch = watch or Watch()
     snapshot = Snapshot.load(source, device=device)
+    batches = snapshot.images(
+        snapshot.generator.latents(seeds),
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
+        noise=noise,
+    )
     targets = [out] if as_grid else [out / f"seed{seed:06d}.png" for seed in seeds]
-    _refuse_existing(targets, overwrite)
+    refuse_existing(targets, overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     if as_grid:
-        save_image(grid(snapshot.sample(seeds), columns=columns), out)
+        save_image(grid(torch.cat(list(batches)), columns=columns), out)
         return targets
     out.mkdir(parents=True, exist_ok=True)
-    for done, (target, frame) in enumerate(
-        zip(targets, _frames(snapshot, seeds), strict=True), start=1
-    ):
-        save_image(frame, target)
+    pictures = (to_pil(pixels) for batch in batches for pixels in to_uint8(batch))
+    for done, (target, picture) in enumerate(zip(targets, pictures, strict=True), start=1):
+        save_image(picture, target)
         watch.progress("sampling", done, len(targets))
     return targets
 
@@ -58,6 +69,8 @@ def interpolate(
     fps: int = 24,
     columns: int = 1,
     rows: int = 1,
+    truncation_psi: float | None = None,
+    truncation_cutoff: int | None = None,
     device: str = "auto",
     overwrite: bool = False,
     watch: Watch | None = None,
@@ -67,6 +80,9 @@ def interpolate(
     Args:
         seeds: K seeds a cell, cell after cell: `columns * rows * K` in all, K >= 2.
         frames: of the whole loop.
+        truncation_psi, truncation_cutoff: as in `Snapshot.sample`.
+    Raises: UsageError: seeds do not fit the cells, `out` exists, or the generator has no
+        truncation.
     """
     watch = watch or Watch()
     cells = columns * rows
@@ -76,29 +92,29 @@ def interpolate(
             where="option --seeds",
             next_command=f"--seeds 0-{cells * 4 - 1}",
         )
-    _refuse_existing([out], overwrite)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    refuse_existing([out], overwrite)
     snapshot = Snapshot.load(source, device=device)
     keys = snapshot.generator.latents(list(seeds)).view(cells, -1, snapshot.generator.z_dim)
     paths = torch.stack(
         [spherical_path(cell, frames) for cell in keys], dim=1
     )  # (frames, cells, z)
+    images_of = partial(
+        snapshot.images, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff
+    )
+    images_of(paths[0])  # makes no picture yet, but refuses what the generator does not have
 
     def pictures() -> Iterator[Image.Image]:
         for number, z in enumerate(paths, start=1):
-            yield grid(torch.cat(list(snapshot.images(z))), columns=columns)
+            yield grid(torch.cat(list(images_of(z))), columns=columns)
             watch.progress("drawing frames", number, frames)
 
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_film(pictures(), out, fps=fps, overwrite=overwrite)
     return out
 
 
-def _frames(snapshot: Snapshot, seeds: Sequence[int]) -> Iterator[Image.Image]:
-    for batch in snapshot.images(snapshot.generator.latents(list(seeds))):
-        yield from (to_pil(picture) for picture in to_uint8(batch))
-
-
-def _refuse_existing(targets: Sequence[Path], overwrite: bool) -> None:
+def refuse_existing(targets: Sequence[Path], overwrite: bool) -> None:
+    """Raise UsageError if one of the files exists, unless it may be replaced."""
     existing = [path for path in targets if path.exists()]
     if existing and not overwrite:
         raise UsageError(

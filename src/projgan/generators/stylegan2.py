@@ -1,0 +1,115 @@
+"""StyleGAN2's generator in plain PyTorch: latents to styles, styles to images.
+
+Source: StyleGAN2 (Karras et al., 2020) in the form of Projected GANs (Sauer et al., 2021): short
+latents, two mapping layers, no style mixing and no path length regularisation in training.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from projgan.errors import UsageError
+from projgan.generators.base import StyleGenerator, register
+from projgan.generators.stylegan2_synthesis import Synthesis
+from projgan.layers.activation import scaled_leaky_relu
+from projgan.layers.equalized import EqualizedLinear
+
+RESOLUTIONS = (8, 16, 32, 64, 128, 256, 512, 1024)
+MAPPING_LR_MULTIPLIER = 0.01
+
+
+def normalize(z: Tensor) -> Tensor:
+    """(B, Z) -> (B, Z) with mean square 1 in each row."""
+    return z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+class Mapping(nn.Module):
+    """Latents to styles: normalised, then fully connected layers that learn slowly."""
+
+    def __init__(self, z_dim: int, w_dim: int, num_layers: int) -> None:
+        super().__init__()
+        widths = [z_dim, *[w_dim] * num_layers]
+        self.layers = nn.ModuleList(
+            EqualizedLinear(before, after, lr_multiplier=MAPPING_LR_MULTIPLIER)
+            for before, after in zip(widths, widths[1:], strict=False)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, z_dim) -> (B, w_dim), float32."""
+        w = normalize(z)
+        for layer in self.layers:
+            w = scaled_leaky_relu(layer(w))
+        return w
+
+
+class StyleGAN2(StyleGenerator):
+    """The StyleGAN2 generator with image skips.
+
+    Scaling a latent changes nothing. Noise is fresh in evaluation too (see
+    `layers.noise.set_noise_mode`). Defaults are the settings of Projected GANs.
+
+    Args:
+        z_dim: length of a latent.
+        resolution: a power of two from 8 to 1024.
+        w_dim: length of a style.
+        mapping_layers: of the network from latents to styles.
+        channel_base: channels times resolution, where `channel_max` does not cut.
+        channel_max: most channels of a layer.
+    Raises: UsageError: for a size that is not offered.
+    """
+
+    # Deviation: the reference moves w_avg in the heads' turn only. Here every training forward
+    # does: a shared step has one pass for both turns, and alternating steps move it twice.
+
+    def __init__(
+        self,
+        *,
+        z_dim: int = 64,
+        resolution: int = 256,
+        w_dim: int = 128,
+        mapping_layers: int = 2,
+        channel_base: int = 32768,
+        channel_max: int = 512,
+    ) -> None:
+        if resolution not in RESOLUTIONS:
+            known = ", ".join(map(str, RESOLUTIONS))
+            raise UsageError(f"StyleGAN2 has no resolution {resolution}; choose from {known}")
+        if channel_base < resolution:
+            raise UsageError(f"a channel base of {channel_base} leaves no channel at {resolution}")
+        if mapping_layers < 1:
+            raise UsageError("StyleGAN2 needs at least 1 mapping layer")
+        sizes = [4, *(size for size in RESOLUTIONS if size <= resolution)]
+        super().__init__(z_dim=z_dim, resolution=resolution, w_dim=w_dim, num_styles=2 * len(sizes))
+        self.mapping = Mapping(z_dim, w_dim, mapping_layers)
+        channels = {size: min(channel_base // size, channel_max) for size in sizes}
+        self.synthesis = Synthesis(channels, w_dim=w_dim)
+
+    def styles(self, z: Tensor) -> Tensor:
+        """(B, z_dim) -> (B, num_styles, w_dim): all rows are equal."""
+        w: Tensor = self.mapping(z)
+        if self.training:
+            self.track(w)
+        return w[:, None].expand(-1, self.num_styles, -1)
+
+    def synthesize(self, styles_w: Tensor) -> Tensor:
+        """(B, num_styles, w_dim) -> (B, 3, R, R), about [-1, 1], unbounded."""
+        image: Tensor = self.synthesis(styles_w)
+        return image
+
+
+@register("stylegan2")
+def build_stylegan2(*, z_dim: int, resolution: int, width: int) -> StyleGAN2:
+    """StyleGAN2 by its channels at 128 px; 256 gives the reference's network.
+
+    Channels double with every halving of the resolution up to 4 times `width`, but never above the
+    reference's 512. Styles have 128 entries, and the mapping has two layers.
+    """
+    if width < 8:
+        raise UsageError(f"StyleGAN2 width {width} is too small; use at least 8")
+    return StyleGAN2(
+        z_dim=z_dim,
+        resolution=resolution,
+        channel_base=128 * width,
+        channel_max=min(4 * width, 512),
+    )
