@@ -196,7 +196,7 @@ def test_a_shared_step_moves_the_mean_style_once() -> None:
     config = tiny_config(generator__name="stylegan2")
     state = new_state(config)
     step = TrainStep(config, make_augment(config))
-    (z,) = step.latents(state, "both turns")
+    (z,) = step._latents(state, "both turns")
     with torch.no_grad():
         mean = state.generator.mapping(z).mean(dim=0)
     step(state, reals())
