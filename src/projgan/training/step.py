@@ -128,9 +128,6 @@ class TrainStep:
         for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
             fake = self.generate(generator, z)
             maps = self.project(discriminator, fake, state.step, micro, "both turns, fake")
-            maps = maps[
-                : len(discriminator.heads.scales)
-            ]  # with fewer heads some maps are not looked at
             leaves = [m.detach().requires_grad_() for m in maps]
             fakes = self.look(discriminator, leaves)
             loss_g, loss_fake = hinge_generator_loss(fakes), hinge_fake_loss(fakes)
