@@ -21,7 +21,7 @@ def blueprint(name: str) -> Blueprint:
         ("regnety_004", (48, 104, 208, 440)),
         ("convnext_atto", (40, 80, 160, 320)),
         ("mobilenetv3_small_100", (16, 24, 48, 576)),
-        ("densenet121", (256, 512, 1024, 1024)),
+        ("mobilenetv2_050", (16, 16, 48, 160)),
         ("swin_tiny_patch4_window7_224", (96, 192, 384, 768)),
     ],
 )

@@ -58,6 +58,11 @@ def assert_close(actual: list[Tensor], expected: list[Tensor]) -> None:
         assert (a - b).abs().max() <= 1e-3 * b.abs().max()  # rounding, grown through the depth
 
 
+def needs_inner_maps(name: str) -> None:
+    if not hasattr(create(name), "forward_intermediates"):
+        pytest.skip("skipped: this version of timm cannot take the inner maps of this network")
+
+
 def normalised(network: FeatureNetwork, x: Tensor) -> Tensor:
     plan = network.blueprint
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (plan.mean, plan.std))
@@ -194,6 +199,7 @@ def test_sizes_that_a_network_cannot_have(name: str, size: int, words: str) -> N
 
 def test_a_network_whose_maps_do_not_fit_is_refused() -> None:
     """timm says 4, 8, 16 and 32, but without padding the maps come out smaller."""
+    needs_inner_maps("inception_v3")
     with pytest.raises(UsageError, match=r"sides \[28, 13, 6, 2\] instead of \[32, 16, 8, 4\]"):
         FeatureNetwork("inception_v3", pretrained=False)
 
@@ -206,7 +212,8 @@ def test_batch_norms_are_folded_where_they_follow_a_convolution(name: str) -> No
 
 @torch.no_grad()
 def test_batch_norms_in_other_places_stay_and_count() -> None:
-    """A pre-activation network: half of its norms follow an addition."""
-    network = FeatureNetwork("resnetv2_18", pretrained=False)
+    """In a DenseNet, half of the norms follow a concatenation."""
+    needs_inner_maps("densenet121")
+    network = FeatureNetwork("densenet121", pretrained=False)
     left = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    assert 0 < len(left) < 16
+    assert len(left) == 62

@@ -60,7 +60,7 @@ def _list(args: argparse.Namespace) -> dict[str, Any]:
                 f"{one.parameters / 1e6:.1f} M",
                 " ".join(map(str, one.blueprint.channels)),
                 str(one.blueprint.size or "any"),
-                _statistics(one.blueprint.mean, one.blueprint.std),
+                input_in_words(one.blueprint.mean, one.blueprint.std),
                 f"{one.giga_flops:.1f}",
                 _WEIGHTS[one.weights],
             )
@@ -118,7 +118,8 @@ def _fetch(args: argparse.Namespace) -> dict[str, Any]:
     return {"name": args.name, "weights": str(path)}
 
 
-def _statistics(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
+def input_in_words(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
+    """What a network was trained on, short enough for a table."""
     if set(mean) == set(std) == {0.5}:
         return "[-1, 1]"
     if (mean, std) == _IMAGENET:

@@ -103,7 +103,7 @@ class FeatureNetwork(FrozenModule):
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [-1, 1] -> four maps (B, C, H / stride, W / stride), finest first."""
         images = self.normalise(self.resize(images))
-        taken = take(self.network, images, self.blueprint.taps)
+        taken = take(self.network, images, self.blueprint)
         return taken if self.tokens is None else self.tokens(taken)
 
     def resize(self, images: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class FeatureNetwork(FrozenModule):
                 where=str(self.source.path or "random weights"),
             )
         exact = self.normalise(_probe(self.input_size or _SMALL_PROBE).double())
-        fold_batch_norms(self.network, lambda: take(self.network, exact, self.blueprint.taps))
+        fold_batch_norms(self.network, lambda: take(self.network, exact, self.blueprint))
 
 
 def build_classifier_trunk(name: str) -> nn.Module:
@@ -202,5 +202,5 @@ def _shift_statistics(network: nn.Module, plan: Blueprint) -> None:
     official numbers ask for "lite0-reference".
     """
     network.train()
-    take(network, torch.zeros(1, 3, 224, 224, device="cpu"), plan.taps)
+    take(network, torch.zeros(1, 3, 224, 224, device="cpu"), plan)
     network.eval()

@@ -31,6 +31,7 @@ class Blueprint:
         name: as the user calls it.
         timm_name: architecture and weights, as timm calls them.
         taps: timm's numbers of the stages, or blocks, whose outputs are taken.
+        depth: how many of those there are.
         channels: of the four maps, finest first.
         strides: pixels of the picture for one step in each map.
         patch: side of a transformer's patch in pixels; 0 for a pyramid.
@@ -46,6 +47,7 @@ class Blueprint:
     name: str
     timm_name: str
     taps: tuple[int, ...]
+    depth: int
     channels: tuple[int, ...]
     strides: tuple[float, ...]
     patch: int
@@ -62,6 +64,12 @@ class Blueprint:
     def is_tokens(self) -> bool:
         """Whether it is a transformer of one stride."""
         return self.patch > 0
+
+    @property
+    def indices(self) -> list[int]:
+        """The taps as timm wants them: from the end, where some versions count the stem as well."""
+        is_last = self.taps[-1] == self.depth - 1
+        return [tap - self.depth if is_last else tap for tap in self.taps]
 
     @property
     def smallest(self) -> int:
@@ -91,8 +99,8 @@ def draw_blueprint(name: str, network: Any) -> Blueprint:
         strides: tuple[float, ...] = STRIDES
         step = STRIDES[-1]
     elif _is_transformer(network, reductions):
-        depth, (width, patch) = len(stages), stages[-1]
-        taps = tuple(depth * (number + 1) // 4 - 1 for number in range(4))
+        width, patch = stages[-1]
+        taps = tuple(len(stages) * number // 4 - 1 for number in range(1, 5))
         channels = widths_of(width)
         strides = tuple(patch * factor for factor in (0.25, 0.5, 1, 2))
         step = 2 * patch
@@ -106,6 +114,7 @@ def draw_blueprint(name: str, network: Any) -> Blueprint:
         name=name,
         timm_name=entry.timm_name,
         taps=taps,
+        depth=len(stages),
         channels=channels,
         strides=strides,
         patch=patch,

@@ -6,7 +6,6 @@ cut. Its parameters keep timm's names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -87,10 +86,10 @@ def cut(whole: Any, plan: Blueprint, source: Source, *, size: int | None) -> nn.
     return frozen
 
 
-def take(network: Any, images: Tensor, taps: Sequence[int]) -> list[Tensor]:
-    """The outputs of the stages, or blocks, `taps`: (B, C, h, w) each, without prefix tokens."""
+def take(network: Any, images: Tensor, plan: Blueprint) -> list[Tensor]:
+    """The outputs of the tapped stages, or blocks: (B, C, h, w) each, without prefix tokens."""
     taken: list[Tensor] = network.forward_intermediates(
-        images, indices=list(taps), output_fmt="NCHW", intermediates_only=True
+        images, indices=plan.indices, output_fmt="NCHW", intermediates_only=True
     )
     return taken
 
@@ -98,7 +97,7 @@ def take(network: Any, images: Tensor, taps: Sequence[int]) -> list[Tensor]:
 def prune(network: Any, plan: Blueprint) -> Any:
     """The network, in place, without what lies behind its last tap."""
     # Norms there belong to the classifier.
-    network.prune_intermediate_layers(list(plan.taps), prune_norm=True, prune_head=True)
+    network.prune_intermediate_layers(plan.indices, prune_norm=True, prune_head=True)
     return network
 
 

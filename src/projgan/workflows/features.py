@@ -169,5 +169,5 @@ def _count_flops(network: Any, plan: Blueprint, size: int) -> int:
 
     network.eval().to("meta")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        take(network, torch.zeros(1, 3, size, size, device="meta"), plan.taps)
+        take(network, torch.zeros(1, 3, size, size, device="meta"), plan)
     return int(counter.get_total_flops())
