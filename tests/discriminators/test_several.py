@@ -146,6 +146,22 @@ def test_pictures_that_one_of_them_cannot_take() -> None:
         build()(pictures(64))
 
 
+def test_two_with_real_weights_learn() -> None:
+    """Noise against grey, with the heads of lite0 and of lite1: both tell them apart."""
+    torch.manual_seed(0)
+    both = ProjectedDiscriminator(features="lite0,lite1", kind="separable")
+    assert [both.features.name, both.others[0].features.name] == ["lite0", "lite1"]
+    optimizer = torch.optim.Adam(both.trainable_parameters(), lr=2e-3, betas=(0.0, 0.99))
+    fake, real = torch.zeros(4, 3, 128, 128), pictures(128, batch=4)
+    for _ in range(8):
+        optimizer.zero_grad()
+        loss = torch.relu(1 + both(fake)).mean() + torch.relu(1 - both(real)).mean()
+        loss.backward()
+        optimizer.step()
+    for part in (slice(0, 4), slice(4, 8)):
+        assert both(real)[:, part].mean() > 0 > both(fake)[:, part].mean()
+
+
 def test_bfloat16_and_channels_last() -> None:
     both = build().to(memory_format=torch.channels_last)
     x = pictures(128).to(memory_format=torch.channels_last).requires_grad_()

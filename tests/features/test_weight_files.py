@@ -14,6 +14,7 @@ from projgan.features.backbones import FeatureNetwork
 from projgan.features.cutting import create
 from projgan.features.random_weights import random_state
 from projgan.features.weight_files import DEFAULT, find_source, lite_package, repository_of
+from projgan.features.weights import load_lite_state_dict
 from projgan.rng import torch_stream
 
 SMALL = "test_resnet"
@@ -145,6 +146,18 @@ def test_cached_weights_are_used(
     empty_cache[repository_of(SMALL)] = path
     network = FeatureNetwork(SMALL)
     assert (network.source.kind, network.source.path) == ("cache", path)
+
+
+@pytest.mark.parametrize("name", ["lite0", "lite1", "tf_efficientnet_lite1"])
+@torch.no_grad()
+def test_real_weights_by_way_of_a_file(name: str, tmp_path: Path) -> None:
+    """The weights at hand, once from their package and once as a file that a user brings."""
+    weights = load_lite_state_dict(lite_package(name))
+    weights = {key: value.contiguous() for key, value in weights.items()}
+    file = FeatureNetwork(name, weights=write(weights, tmp_path / "w.safetensors"))
+    x = torch.rand(1, 3, 128, 128) * 2 - 1
+    for a, b in zip(file(x), FeatureNetwork(name)(x), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_lite_comes_from_its_package_whatever_the_cache_has(

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from projgan.errors import CheckpointError, ProjganError, ResourceError, UsageError, first_line
+from projgan.errors import CheckpointError, ResourceError, UsageError, first_line
 from projgan.features.catalogue import entry_of
 from projgan.features.weights import LITE_WEIGHTS, load_lite_state_dict, weights_path
 
@@ -194,19 +194,12 @@ def _translate(state: Mapping[str, Tensor], timm_name: str) -> dict[str, Tensor]
 
 
 def _named_file(path: Path) -> Source:
-    problem: ProjganError | None = None
     if path.suffix != ".safetensors":
-        problem = UsageError(
-            "weights are read from .safetensors files only, which cannot run code",
-            where=str(path),
-            next_command="--features-weights FILE.safetensors",
-        )
+        problem = "weights are read from .safetensors files only, which cannot run code"
     elif not path.is_file():
-        problem = UsageError(
-            "there is no such file of weights",
-            where=str(path),
-            next_command="--features-weights FILE.safetensors",
-        )
-    if problem is not None:
-        raise problem
-    return Source("file", path)
+        problem = "there is no such file of weights"
+    else:
+        return Source("file", path)
+    raise UsageError(
+        problem, where=str(path), next_command="--set features.weights=FILE.safetensors"
+    )
