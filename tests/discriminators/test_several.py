@@ -125,6 +125,14 @@ def test_sizes_and_weights_one_each(tmp_path: Path) -> None:
     assert [m.shape[-1] for m in both.project(pictures(64))] == [64, 32, 16, 8, 80, 40, 20, 10]
 
 
+def test_one_file_for_one_network(tmp_path: Path) -> None:
+    path = tmp_path / "vit.safetensors"
+    save_file(random_state(create("test_vit"), torch_stream(5, "weights")), path)
+    for weights in (path, str(path), [path]):
+        one = ProjectedDiscriminator(features="test_vit", weights=weights, kind="separable")
+        assert one.features.source.path == path
+
+
 def test_numbers_of_values_that_do_not_fit() -> None:
     with pytest.raises(UsageError, match="3 input sizes for 2 feature networks"):
         ProjectedDiscriminator(features=TWO, pretrained=False, input_size=[1, 2, 3])

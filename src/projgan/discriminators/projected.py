@@ -102,7 +102,7 @@ class ProjectedDiscriminator(nn.Module):
         *,
         features: str | Sequence[str] = "lite0",
         pretrained: bool = True,
-        weights: Sequence[str | Path] = (),
+        weights: str | Path | Sequence[str | Path] = (),
         input_size: int | Sequence[int | None] | None = None,
         level: int = 2,
         channels: int = 64,
@@ -116,6 +116,8 @@ class ProjectedDiscriminator(nn.Module):
         names = split_names(features) if isinstance(features, str) else tuple(features)
         if input_size is None or isinstance(input_size, int):
             input_size = [input_size] * len(names)
+        if isinstance(weights, (str, Path)):
+            weights = [weights]
         sizes = _one_each(input_size, names, "input sizes")
         files = _one_each(weights or [DEFAULT] * len(names), names, "weights files")
         assert 1 <= num_heads <= NUM_MAPS, f"{num_heads} heads do not fit {NUM_MAPS} maps"

@@ -6,6 +6,7 @@ Nothing calls it but `projgan features --fetch NAME`. The files land in the hub'
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from projgan.errors import HubError, ResourceError, UsageError, first_line
@@ -13,6 +14,7 @@ from projgan.features.weight_files import HUB_FILE, lite_package, repository_of
 from projgan.features.weights import LITE_WEIGHTS, weights_path
 
 _ANSWER_WITHIN_S = 10.0
+_FROM_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def fetch_weights(name: str) -> Path:
@@ -21,7 +23,7 @@ def fetch_weights(name: str) -> Path:
     Raises:
         UsageError: unknown name, or weights that do not come from the hub.
         HubError: the hub does not answer, or has no such file.
-        ResourceError: the disk refuses to take it.
+        ResourceError: the cache may not be written. OSError: the disk is full or broken.
     """
     lite = lite_package(name)
     if lite:
@@ -48,11 +50,10 @@ def fetch_weights(name: str) -> Path:
         raise ResourceError(
             f"the cache cannot be written: {first_line(error)}", where=str(error.filename or place)
         ) from error
-    except (
-        Exception
-    ) as error:  # the library's HTTP client, and so its errors, depend on its version
-        if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
-            raise  # the disk, not the network
+    # The library's HTTP client, and so the kinds of its errors, depend on its version.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FROM_THE_DISK:
+            raise
         missing = type(error).__name__ in ("EntryNotFoundError", "RemoteEntryNotFoundError")
         problem = "has no such file" if missing else f"did not answer: {first_line(error)}"
         raise HubError(
