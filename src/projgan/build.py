@@ -11,9 +11,12 @@ from torch import nn
 from projgan.augment.controllers import AdaController, BalanceController, Controller
 from projgan.augment.pipeline import Augment
 from projgan.config.load import resolve
-from projgan.config.schema import OptimizerConfig, Precision, RunConfig
+from projgan.config.schema import FeaturesConfig, OptimizerConfig, Precision, RunConfig
 from projgan.discriminators.projected import ProjectedDiscriminator
 from projgan.errors import ResourceError, UsageError
+from projgan.features.catalogue import entry_of, split_names
+from projgan.features.cutting import only_size
+from projgan.features.weight_files import DEFAULT, find_source
 from projgan.generators import fastgan as _fastgan  # noqa: F401 - registers its generators
 from projgan.generators import stylegan2 as _stylegan2  # noqa: F401 - registers its generator
 from projgan.generators.base import Generator, build_generator
@@ -21,14 +24,32 @@ from projgan.rng import derive_seed
 
 
 def settle(config: RunConfig) -> RunConfig:
-    """Decide what the config leaves to the machine; the result is what gets printed and saved."""
+    """Decide what the config leaves to the machine; the result is what gets printed and saved.
+
+    Raises: UsageError: unknown feature network. ResourceError: the device, or the weights of a
+        feature network, are not there.
+    """
     device = choose_device(config.training.device)
+    require_weights(config.features)
+    only_sizes: list[int | None] = [None]
+    if config.features.input_size == "reference":
+        only_sizes = [only_size(name) for name in split_names(config.features.name)]
     return resolve(
         config,
         device=str(device),
         precision=choose_precision(config.training.precision, device),
         threads=config.training.threads or _usable_cores(),
+        only_sizes=only_sizes,
     )
+
+
+def require_weights(features: FeaturesConfig) -> None:
+    """Raise unless the weights of every feature network are on this machine."""
+    names = split_names(features.name)
+    for name, file in zip(names, features.weights or (DEFAULT,) * len(names), strict=True):
+        entry_of(name)
+        if features.pretrained:
+            find_source(name, file)
 
 
 def choose_device(name: str) -> torch.device:
@@ -87,15 +108,17 @@ def make_generator(config: RunConfig) -> Generator:
 
 def make_discriminator(config: RunConfig) -> ProjectedDiscriminator:
     """The projected discriminator: frozen features and projection, fresh heads."""
-    size = config.features.input_size
-    if not isinstance(size, int):
+    section = config.features
+    if section.input_size == "reference":
         raise UsageError("the feature size is not settled", where="setting features.input_size")
+    sizes = section.sizes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.training.seed, "heads weights"))
         return ProjectedDiscriminator(
-            features=config.features.name,
-            pretrained=config.features.pretrained,
-            input_size=size,
+            features=section.name,
+            pretrained=section.pretrained,
+            weights=section.weights if section.pretrained else (),
+            input_size=sizes[0] if len(sizes) == 1 else sizes,
             level=config.projector.level,
             channels=config.projector.channels,
             expand=config.projector.expand,

@@ -85,6 +85,12 @@ class DivergedError(ProjganError):
     exit_code = 6
 
 
+class HubError(ProjganError):
+    """The network or the model hub did not give what was asked of it (exit code 7)."""
+
+    exit_code = 7
+
+
 class BusyError(ProjganError):
     """Another process works in the same run folder (exit code 8)."""
 
@@ -110,6 +116,12 @@ def printable(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind where it has none."""
+    lines = str(error).splitlines()
+    return lines[0] if lines and lines[0] else type(error).__name__
 
 
 def choose_from(kind: str, name: str, known: list[str] | tuple[str, ...]) -> UsageError:

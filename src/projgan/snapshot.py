@@ -69,10 +69,12 @@ class Snapshot:
     def save(self, folder: Path) -> None:
         """Write the snapshot to `folder`, whole or not at all.
 
-        Of the pictures' folder only the name is kept.
+        Of the pictures' folder, and of files with weights, only the name is kept.
         """
         data = dataclasses.replace(self.config.data, path=Path(self.config.data.path).name)
-        config = dataclasses.replace(self.config, data=data)
+        weights_names = tuple(Path(file).name for file in self.config.features.weights)
+        features = dataclasses.replace(self.config.features, weights=weights_names)
+        config = dataclasses.replace(self.config, data=data, features=features)
         about = {"images_seen": self.images_seen, "config": config.to_dict()}
         weights = self.generator.state_dict()
 

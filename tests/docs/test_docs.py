@@ -207,6 +207,26 @@ def test_settings_agree_with_the_schema(section: str) -> None:
         assert meaning.endswith("."), key
 
 
+def test_feature_networks_agree() -> None:
+    from projgan.cli.features import input_in_words
+    from projgan.workflows.features import known_networks
+
+    expected = [
+        [
+            f"`{one.blueprint.name}`",
+            f"`{one.blueprint.timm_name}`",
+            f"{one.parameters / 1e6:.1f} M",
+            " ".join(map(str, one.blueprint.channels)),
+            str(one.blueprint.size or "any"),
+            input_in_words(one.blueprint.mean, one.blueprint.std),
+            f"{one.giga_flops:.1f}",
+            one.blueprint.licence,
+        ]
+        for one in known_networks()
+    ]
+    assert rows(read("feature-networks.md"), "## The networks") == expected
+
+
 def test_short_options_agree() -> None:
     table = rows(read("settings.md"), "## Short options")
     expected = {f"--{name.replace('_', '-')}": key for name, key in SHORT_NAMES.items()}

@@ -88,6 +88,8 @@ SHORT_NAMES = {
     "mirror": "data.mirror",
     "dedupe": "data.dedupe",
     "max_bad": "data.max_bad",
+    "features": "features.name",
+    "features_weights": "features.weights",
     "images": "training.images",
     "batch": "training.batch",
     "seed": "training.seed",

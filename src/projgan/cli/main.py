@@ -27,6 +27,7 @@ COMMANDS = {
     "interpolate": "make a looping film through the latents of some seeds",
     "prepare": "turn pictures into a prepared set or a zip, and say what was left out",
     "presets": "list the presets, or show all settings of one",
+    "features": "list the feature networks; show, measure or fetch one",
 }
 
 

@@ -58,8 +58,7 @@ class Terminal(Watch):
         self.note(
             f"training {config.generator.name} at {config.data.resolution} px on {training.device} "
             f"({training.precision}, {training.threads} threads, batch {training.batch}, "
-            f"{training.step} step, features {config.features.name} "
-            f"at {config.features.input_size} px)"
+            f"{training.step} step, features {config.features.description})"
         )
         self._total = training.images
         self._start_images, self._start_elapsed = state.images_seen, state.elapsed_s

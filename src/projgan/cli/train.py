@@ -12,6 +12,7 @@ from projgan.config.presets import DEFAULT_PRESET, PRESETS
 EXAMPLES = (
     "projgan train photos/ --preset few-shot-256",
     "projgan train photos/ --resolution 64 --images 100k --set features.input_size=128",
+    "projgan train photos/ --features lite0,deit_small_patch16_224",
     "projgan train photos/ --preview-augment",
 )
 
@@ -26,6 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "runs/NAME_OF_DATA", "the run folder")
     add_pictures(parser)
     parser.add_argument("--mirror", action="store_true", help="also show every picture mirrored")
+    parser.add_argument(
+        "--features",
+        metavar="NAME",
+        help="feature network, or several with commas; projgan features lists them",
+    )
+    parser.add_argument(
+        "--features-weights",
+        metavar="FILE",
+        help="its weights, .safetensors; one for each network, or the word default",
+    )
     parser.add_argument("--batch", metavar="N", help="images of one step")
     parser.add_argument("--seed", metavar="N", help="of weights, order, latents and augmentation")
     add_settings(parser)

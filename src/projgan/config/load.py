@@ -11,12 +11,12 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from projgan.config.presets import preset_config
-from projgan.config.schema import Precision, RunConfig
+from projgan.config.schema import RANDOM_WEIGHTS, Precision, RunConfig
 from projgan.errors import UsageError, choose_from
 
 RESUME_MAY_CHANGE = frozenset(
@@ -32,8 +32,11 @@ RESUME_MAY_CHANGE = frozenset(
         "device",
         "threads",
     )
-) | {"data.path"}
-"""Settings that a resumed run may change: none of them changes what a step computes."""
+) | {"data.path", "features.weights"}
+"""Settings that a resumed run may change: none of them changes what a step computes.
+
+(The weights of the feature networks are in the checkpoint; their file may have moved.)
+"""
 
 
 def load_config(
@@ -109,16 +112,32 @@ def to_json(config: RunConfig) -> str:
     return json.dumps(config.to_dict(), indent=2) + "\n"
 
 
-def resolve(config: RunConfig, *, device: str, precision: Precision, threads: int) -> RunConfig:
+def resolve(
+    config: RunConfig,
+    *,
+    device: str,
+    precision: Precision,
+    threads: int,
+    only_sizes: Sequence[int | None] = (None,),
+) -> RunConfig:
     """Settle what is left open: feature size, micro-batch, EMA half-life, and the device's part.
 
     The reference enlarges pictures below 224 px to 224 and leaves larger ones alone; its EMA
     half-life is batch * 10 / 32 thousand images.
+
+    Args:
+        only_sizes: for each feature network the one size that it sees in pixels; None: any.
     """
     training, features = config.training, config.features
     if features.input_size == "reference":
-        size = max(config.data.resolution, 224)
-        features = dataclasses.replace(features, input_size=size)
+        usual = max(config.data.resolution, 224)
+        sizes = tuple(size or usual for size in only_sizes)
+        one = sizes[0] if len(set(sizes)) == 1 else sizes
+        features = dataclasses.replace(features, input_size=one)
+    if not features.pretrained:
+        # Named in every saved config, not only by the absence of something.
+        words = (RANDOM_WEIGHTS,) * len(features.name.split(","))
+        features = dataclasses.replace(features, weights=words)
     training = dataclasses.replace(
         training,
         micro_batch=training.micro_batch or training.batch,
@@ -173,8 +192,8 @@ def _coerce(value: Any, kind: Any, name: str) -> Any:
         return value
     if typing.get_origin(kind) is tuple:
         items = [part for part in value.split(",") if part] if isinstance(value, str) else value
-        if isinstance(items, (list, tuple)) and all(isinstance(item, str) for item in items):
-            return tuple(items)
+        if isinstance(items, (list, tuple)):
+            return tuple(_coerce(item, typing.get_args(kind)[0], name) for item in items)
     elif kind is bool:
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
         if isinstance(value, bool) or (isinstance(value, str) and value.lower() in words):

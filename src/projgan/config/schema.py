@@ -17,6 +17,7 @@ from projgan.errors import UsageError, choose_from
 SCHEMA_VERSION = 1
 
 RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
+DEFAULT_WEIGHTS, RANDOM_WEIGHTS = "default", "random"  # words in place of a file
 REFERENCE_POLICY = ("color", "translation", "cutout")
 AUGMENTATIONS = (*REFERENCE_POLICY, "flip", "rotate90", "rotation", "scale")
 
@@ -90,22 +91,50 @@ class FeaturesConfig:
     """The frozen feature network."""
 
     name: str = "lite0"
-    """A known feature network."""
-    input_size: int | Literal["reference"] = "reference"
-    """Side in pixels at which the network sees pictures.
+    """A known feature network, or what timm calls a model; several, with commas, look at once."""
+    weights: tuple[str, ...] = ()
+    """A .safetensors file for each network, or the word default where its weights lie where they
+    usually do. Empty: default for all. The word random is put here where pretrained is off."""
+    input_size: int | tuple[int, ...] | Literal["reference"] = "reference"
+    """Side in pixels at which the networks see pictures; one for all, or one for each.
 
-    The word "reference" means 224 for smaller pictures and no resize for others.
+    The word "reference" means 224 for smaller pictures and no resize for others; networks that
+    see one size only, such as transformers, see that.
     """
     pretrained: bool = True
-    """ImageNet weights. False means random weights: for tests only, it does not train well."""
+    """Pretrained weights. False means random weights: for tests only, it does not train well."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.input_size, int):
-            in_range = 128 <= self.input_size <= 1024 and self.input_size % 32 == 0
-            _require(in_range, "features.input_size", "must be a multiple of 32 from 128 to 1024")
-        else:
-            is_rule = self.input_size == "reference"
-            _require(is_rule, "features.input_size", "must be a number or the word reference")
+        names = self.name.split(",")
+        _require(all(n.strip() for n in names), "features.name", "a name between commas is missing")
+        if self.input_size != "reference":
+            for size in self.sizes:
+                in_range = 128 <= size <= 1024 and size % 32 == 0
+                problem = "must be a multiple of 32 from 128 to 1024"
+                _require(in_range, "features.input_size", problem)
+            fits = len(self.sizes) in (1, len(names))
+            _require(fits, "features.input_size", f"must be one number, or {len(names)}")
+        if self.weights:
+            fits = len(self.weights) == len(names)
+            problem = f"must be {len(names)}, one for each network"
+            _require(fits, "features.weights", problem)
+            are_random = {word == RANDOM_WEIGHTS for word in self.weights} == {not self.pretrained}
+            problem = "random weights are to be had by features.pretrained=false alone"
+            _require(are_random, "features.weights", problem)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The settled sizes as numbers: one, or one for each network."""
+        size = self.input_size
+        assert size != "reference", "the feature size is not settled"
+        return size if isinstance(size, tuple) else (int(size),)
+
+    @property
+    def description(self) -> str:
+        """Names, sizes, and whether the weights are random, in words."""
+        names = " and ".join(name.strip() for name in self.name.split(","))
+        weights = "" if self.pretrained else " with RANDOM weights"
+        return f"{names}{weights} at {' and '.join(map(str, self.sizes))} px"
 
 
 @dataclass(frozen=True, kw_only=True)

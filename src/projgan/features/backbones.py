@@ -8,9 +8,9 @@ Shape legend: B pictures, C channels, H x W pixels. For a 256 px picture and lit
     map 2   (B, 112,  16,  16)   stride 16   stages 3, 4
     map 3   (B, 320,   8,   8)   stride 32   stages 5, 6
 
-A map is the linear output of the last block of its group; the head convolution and the classifier
-are not built. Pictures in [-1, 1] are what these networks were trained on (mean and std 0.5), so
-there is no further normalisation.
+The way of a picture: resize (if asked for), the network's own normalisation, its stages up to the
+last tap, and for transformers the convolutions that make four maps of tokens. The classifier, and
+everything else behind the last tap, is not kept.
 
 Source: Projected GANs (Sauer et al., 2021), the pretrained feature network. The paper names
 Lite1; the official code uses Lite0, in a state of its own that is here called lite0-reference
@@ -19,65 +19,92 @@ Lite1; the official code uses Lite0, in a state of its own that is here called l
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from projgan.errors import choose_from
+from projgan.errors import CheckpointError, UsageError, first_line
+from projgan.features.blueprint import Blueprint, draw_blueprint
+from projgan.features.catalogue import CATALOGUE
+from projgan.features.cutting import create, cut, take
 from projgan.features.folding import fold_batch_norms
 from projgan.features.frozen import FrozenModule
-from projgan.features.weights import LITE_WEIGHTS, load_lite_state_dict
+from projgan.features.normalise import Normalise
+from projgan.features.tokens import TokenMaps
+from projgan.features.weight_files import DEFAULT, RANDOM, find_source
+from projgan.features.weights import load_lite_state_dict
 from projgan.rng import torch_stream
 
-FEATURE_NETWORKS: dict[str, str] = {"lite0": "lite0", "lite1": "lite1", "lite0-reference": "lite0"}
-"""Known feature networks, and the weights file of each."""
+FEATURE_NETWORKS: tuple[str, ...] = tuple(CATALOGUE)
+"""The feature networks known by a short name. Any other network of timm may be named as well."""
 
-CHANNELS = (24, 40, 112, 320)
-STRIDES = (4, 8, 16, 32)
-
-# timm's numbers for the outputs with these strides: the last stage of each group.
-_TAPS = (1, 2, 3, 4)
-_CLASSIFIER = ("classifier.",)
-_HEAD = ("conv_head.", "bn2.")
+_PROBE, _SMALL_PROBE = 128, 64
+"""Sides of the pictures by which a network is tried out: the smallest allowed one, and a quicker
+one."""
 
 
 class FeatureNetwork(FrozenModule):
-    """A frozen ImageNet network cut into four stages.
+    """A frozen pretrained network cut into four stages.
 
     Always in evaluation mode and without gradients of its own; gradients flow through it to the
     pictures.
 
     Args:
-        name: one of FEATURE_NETWORKS.
-        pretrained: ImageNet weights. False: random weights, always the same ones (for tests).
-        input_size: side in pixels to which pictures are resized first; None: as they are.
+        name: one of FEATURE_NETWORKS, or what timm calls a model.
+        pretrained: with its weights. False: random weights, always the same ones (for tests).
+        weights: a .safetensors file with the weights; DEFAULT: where they usually lie.
+        input_size: side in pixels to which pictures are resized first; None: as they are, but for
+            networks that see one size only.
+        seed: of the convolutions that make maps of a transformer's tokens.
 
     Attributes:
         channels: channels of the four maps.
-        strides: pixels of the picture for one step in the map: (4, 8, 16, 32).
+        strides: pixels of the picture for one step in the map: (4, 8, 16, 32), or by the patch.
+        source: where the weights came from.
+        blueprint: everything else about it.
 
     Raises:
-        UsageError: unknown name.
-        ResourceError: the weights are not installed.
-        CheckpointError: the weights file is damaged.
+        UsageError: unknown name, a network that cannot give four maps, a size it cannot have.
+        ResourceError: the weights are not on this machine.
+        CheckpointError: the weights file is damaged or belongs to another network.
     """
 
     channels: tuple[int, ...]
-    strides: tuple[int, ...]
+    strides: tuple[float, ...]
 
     def __init__(
-        self, name: str = "lite0", *, pretrained: bool = True, input_size: int | None = None
+        self,
+        name: str = "lite0",
+        *,
+        pretrained: bool = True,
+        weights: str | Path = DEFAULT,
+        input_size: int | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.name = name
-        self.input_size = input_size
-        self.network = _build_stages(name, pretrained)
-        self.channels, self.strides = CHANNELS, STRIDES
+        self.source = find_source(name, weights) if pretrained else RANDOM
+        whole = create(name)
+        self.blueprint = plan = draw_blueprint(name, whole)
+        self.input_size = _settle_size(plan, input_size)
+        self.channels, self.strides = plan.channels, plan.strides
+        self.normalise = Normalise(plan.mean, plan.std)
+        self.network = cut(whole, plan, self.source, size=self.input_size)
+        self.tokens = (
+            TokenMaps(plan.width, torch_stream(seed, f"tokens {name}")) if plan.is_tokens else None
+        )
         self._freeze()
+        if name == "lite0-reference":
+            _shift_statistics(self.network, plan)
+        self._fold()
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [-1, 1] -> four maps (B, C, H / stride, W / stride), finest first."""
-        return list(self.network(self.resize(images)))
+        images = self.normalise(self.resize(images))
+        taken = take(self.network, images, self.blueprint)
+        return taken if self.tokens is None else self.tokens(taken)
 
     def resize(self, images: Tensor) -> Tensor:
         """The pictures at `input_size` x `input_size`: bilinear, half-pixel centres, no antialias.
@@ -88,6 +115,26 @@ class FeatureNetwork(FrozenModule):
         if size is None or images.shape[-2:] == (size, size):
             return images
         return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+
+    @torch.no_grad()
+    def _fold(self) -> None:
+        """Fold batch norms, with one picture of noise; before that, look whether all maps fit."""
+        size = self.input_size or _PROBE
+        probe = _probe(size)
+        try:
+            maps = self(probe)
+        except (RuntimeError, AssertionError, ValueError) as error:
+            raise _unfit(self.name, size, first_line(error)) from error
+        sides, expected = [m.shape[-1] for m in maps], [int(size / s) for s in self.strides]
+        if sides != expected or tuple(m.shape[1] for m in maps) != self.channels:
+            raise _unfit(self.name, size, f"its maps have sides {sides} instead of {expected}")
+        if not all(bool(torch.isfinite(m).all()) for m in maps):
+            raise CheckpointError(
+                f"with these weights {self.name} gives numbers that are not finite",
+                where=str(self.source.path or "random weights"),
+            )
+        exact = self.normalise(_probe(self.input_size or _SMALL_PROBE).double())
+        fold_batch_norms(self.network, lambda: take(self.network, exact, self.blueprint))
 
 
 def build_classifier_trunk(name: str) -> nn.Module:
@@ -101,51 +148,48 @@ def build_classifier_trunk(name: str) -> nn.Module:
     Raises: as `load_lite_state_dict`.
     """
     state = load_lite_state_dict(name)
-    network = _empty(name, stages=False)
-    _load(network, _without(state, _CLASSIFIER))
-    fold_batch_norms(network)
-    return network
+    network = create(name)
+    network.load_state_dict(state)
+    network.reset_classifier(0)
+    trunk: nn.Module = network.eval().requires_grad_(False)
+    fold_batch_norms(trunk, lambda: [trunk(_probe(_SMALL_PROBE).double())])
+    return trunk
 
 
-def _build_stages(name: str, pretrained: bool) -> nn.Module:
-    if name not in FEATURE_NETWORKS:
-        raise choose_from("feature network", name, tuple(FEATURE_NETWORKS))
-    weights = FEATURE_NETWORKS[name]
-    network = _empty(weights, stages=True)
-    if pretrained:
-        state = _without(load_lite_state_dict(weights), _HEAD + _CLASSIFIER)
-    else:
-        state = _random_state(network, weights)
-    _load(network, state)
-    if name == "lite0-reference":
-        _shift_statistics(network)
-    fold_batch_norms(network)
-    return network
+def _probe(size: int) -> Tensor:
+    """(1, 3, size, size): a picture of noise."""
+    stream = torch_stream(0, "probe of the feature network")
+    return torch.rand(1, 3, size, size, generator=stream, device="cpu") * 2 - 1
 
 
-def _empty(weights: str, *, stages: bool) -> nn.Module:
-    """A timm network without storage: nothing is drawn from the global random stream for it."""
-    import timm  # noqa: PLC0415 - slow to import, and not needed to read this module
+def _settle_size(plan: Blueprint, size: int | None) -> int | None:
+    """The side at which the network sees pictures; None: as they come."""
+    if size is None or size == plan.size:
+        return plan.size
+    if plan.is_tokens and size % plan.step == 0 and size >= plan.smallest:
+        return size
+    if plan.size is None:
+        return size  # what it cannot take is refused when it sees the pictures
+    sizes = (
+        f"multiples of {plan.step} px, from {plan.smallest} px" if plan.is_tokens else "no other"
+    )
+    raise UsageError(
+        f"{plan.name} sees pictures of {plan.size} px (possible: {sizes}), not of {size} px",
+        where="setting features.input_size",
+        next_command="--set features.input_size=reference    (the size that each network is for)",
+    )
 
-    model = LITE_WEIGHTS[weights].timm_model
-    with torch.device("meta"):
-        if stages:
-            return timm.create_model(model, pretrained=False, features_only=True, out_indices=_TAPS)
-        return timm.create_model(model, pretrained=False, num_classes=0)
 
-
-def _load(network: nn.Module, state: dict[str, Tensor]) -> None:
-    # strict (the default): a missing or an extra name is an error, never a half-loaded network.
-    network.load_state_dict(state, assign=True)
-    network.eval().requires_grad_(False)
-
-
-def _without(state: dict[str, Tensor], prefixes: tuple[str, ...]) -> dict[str, Tensor]:
-    return {name: value for name, value in state.items() if not name.startswith(prefixes)}
+def _unfit(name: str, size: int, why: str) -> UsageError:
+    return UsageError(
+        f"{name} cannot be a feature network at {size} px: {why}",
+        where="setting features.name",
+        next_command="projgan features",
+    )
 
 
 @torch.no_grad()
-def _shift_statistics(network: nn.Module) -> None:
+def _shift_statistics(network: nn.Module, plan: Blueprint) -> None:
     """Move the BatchNorm statistics to where the official code leaves them.
 
     The official numbers are those of a backbone that has seen one all-zero (mid-grey) 224 px
@@ -158,21 +202,5 @@ def _shift_statistics(network: nn.Module) -> None:
     official numbers ask for "lite0-reference".
     """
     network.train()
-    network(torch.zeros(1, 3, 224, 224, device="cpu"))
+    take(network, torch.zeros(1, 3, 224, 224, device="cpu"), plan)
     network.eval()
-
-
-def _random_state(network: nn.Module, weights: str) -> dict[str, Tensor]:
-    """Random convolutions (He et al., 2015) and neutral norms for a network on the meta device."""
-    stream = torch_stream(0, f"random features {weights}")
-    state = {}
-    for key, value in network.state_dict().items():
-        if value.dim() == 4:
-            fan_in = value[0].numel()
-            draw = torch.randn(value.shape, generator=stream, device="cpu")
-            state[key] = draw * (2.0 / fan_in) ** 0.5
-        elif key.endswith(("weight", "running_var")):
-            state[key] = torch.ones(value.shape, device="cpu")
-        else:
-            state[key] = torch.zeros(value.shape, dtype=value.dtype, device="cpu")
-    return state

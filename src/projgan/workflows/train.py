@@ -23,7 +23,7 @@ from projgan.config.load import (
     to_json,
 )
 from projgan.config.presets import DEFAULT_PRESET
-from projgan.config.schema import RunConfig
+from projgan.config.schema import DEFAULT_WEIGHTS, RANDOM_WEIGHTS, RunConfig
 from projgan.data.dataset import PreparedSet, compare
 from projgan.data.prepare import open_cached
 from projgan.data.sampler import Sampler
@@ -68,7 +68,12 @@ def plan(
     preset = preset or ("" if config_file else DEFAULT_PRESET)
     config = load_config(preset=preset, file=config_file, options=options)
     section = dataclasses.replace(config.data, path=str(Path(data).resolve()))
-    return settle(dataclasses.replace(config, data=section))
+    files = tuple(
+        file if file in (DEFAULT_WEIGHTS, RANDOM_WEIGHTS) else str(Path(file).resolve())
+        for file in config.features.weights
+    )
+    features = dataclasses.replace(config.features, weights=files)
+    return settle(dataclasses.replace(config, data=section, features=features))
 
 
 def train(
