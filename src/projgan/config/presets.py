@@ -51,8 +51,9 @@ _REFERENCE_TRAINING = TrainingConfig(
 )
 
 
-# Ours, for short runs on a CPU: larger steps, and light heads that leave the generator room.
-_QUICK_OPTIMIZER = OptimizerConfig(lr_g=5e-4, lr_d=5e-4)
+# Ours, for short runs on a CPU: a small generator, larger steps, and light heads.
+_QUICK_GENERATOR = GeneratorConfig(z_dim=128, width=32)
+_QUICK_OPTIMIZER = OptimizerConfig(lr_g=1e-3, lr_d=5e-4)
 
 
 PRESETS: dict[str, Preset] = {
@@ -61,10 +62,10 @@ PRESETS: dict[str, Preset] = {
         config=RunConfig(
             preset="demo",
             data=DataConfig(resolution=64),
-            generator=GeneratorConfig(z_dim=128, width=32),
+            generator=_QUICK_GENERATOR,
             features=FeaturesConfig(input_size=128),
             heads=HeadsConfig(kind="separable"),
-            optimizer=OptimizerConfig(lr_g=1e-3, lr_d=5e-4),
+            optimizer=_QUICK_OPTIMIZER,
             training=TrainingConfig(
                 images=13_000,
                 batch=8,
@@ -80,6 +81,7 @@ PRESETS: dict[str, Preset] = {
         config=RunConfig(
             preset="few-shot-64",
             data=DataConfig(resolution=64),
+            generator=_QUICK_GENERATOR,
             features=FeaturesConfig(input_size=128),
             heads=HeadsConfig(kind="separable"),
             optimizer=_QUICK_OPTIMIZER,
