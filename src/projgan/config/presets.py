@@ -63,11 +63,11 @@ PRESETS: dict[str, Preset] = {
             preset="demo",
             data=DataConfig(resolution=64),
             generator=_QUICK_GENERATOR,
-            features=FeaturesConfig(input_size=128),
+            features=FeaturesConfig(input_size=192),  # nine logits a head; at 128 px one
             heads=HeadsConfig(kind="separable"),
             optimizer=_QUICK_OPTIMIZER,
             training=TrainingConfig(
-                images=13_000,
+                images=10_000,
                 batch=8,
                 log_every=400,
                 sample_every=2_000,
