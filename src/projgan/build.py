@@ -10,8 +10,10 @@ from torch import nn
 
 from projgan.augment.controllers import AdaController, BalanceController, Controller
 from projgan.augment.pipeline import Augment
+from projgan.config.learning import OptimizerConfig, Precision
 from projgan.config.load import resolve
-from projgan.config.schema import FeaturesConfig, OptimizerConfig, Precision, RunConfig
+from projgan.config.networks import FeaturesConfig
+from projgan.config.schema import RunConfig
 from projgan.discriminators.projected import ProjectedDiscriminator
 from projgan.errors import ResourceError, UsageError
 from projgan.features.catalogue import entry_of, split_names

@@ -13,7 +13,7 @@ from projgan.augment.diffaug import (
     translate,
 )
 from projgan.augment.operations import OPERATIONS
-from projgan.config.schema import AUGMENTATIONS
+from projgan.config.learning import AUGMENTATIONS
 from projgan.errors import UsageError
 
 POLICY = ("color", "translation", "cutout")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from projgan.config.schema import DataConfig
+from projgan.config.pictures import DataConfig
 from projgan.data.archive import member_name, write_zip
 from projgan.data.dataset import PreparedSet
 from projgan.data.prepare import prepare

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from projgan.config.schema import DataConfig
+from projgan.config.pictures import DataConfig
 from projgan.data.cache import default_cache
 from projgan.data.dataset import PreparedSet
 from projgan.data.prepare import open_cached, prepare

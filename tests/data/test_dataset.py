@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from projgan.config.schema import DataConfig
+from projgan.config.pictures import DataConfig
 from projgan.data.dataset import PreparedSet, compare, is_prepared
 from projgan.data.prepare import prepare
 from projgan.errors import DataError

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from projgan.config.schema import DataConfig
+from projgan.config.pictures import DataConfig
 from projgan.data import report
 from projgan.data.decode import Rules
 from projgan.data.judge import IN_FLIGHT_PER_WORKER, Judged, Verdict, judge_all

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from projgan.config.schema import DEFAULT_WEIGHTS
+from projgan.config.networks import DEFAULT_WEIGHTS
 from projgan.errors import CheckpointError, ResourceError, UsageError
 from projgan.features import weight_files
 from projgan.features.backbones import FeatureNetwork

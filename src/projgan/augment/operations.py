@@ -61,7 +61,7 @@ OPERATIONS: dict[str, Operation] = {
     "rotation": _rotation,
     "scale": _scale,
 }
-"""The names that a config may use (`config.schema.AUGMENTATIONS`)."""
+"""The names that a config may use (`config.learning.AUGMENTATIONS`)."""
 
 
 def _uniform(low: float, high: float, images: Tensor, generator: torch.Generator | None) -> Tensor:

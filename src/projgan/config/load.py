@@ -15,8 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from projgan.config.learning import Precision
+from projgan.config.networks import RANDOM_WEIGHTS
 from projgan.config.presets import preset_config
-from projgan.config.schema import RANDOM_WEIGHTS, Precision, RunConfig
+from projgan.config.schema import RunConfig
 from projgan.errors import UsageError, choose_from
 
 RESUME_MAY_CHANGE = frozenset(

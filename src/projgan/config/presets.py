@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from projgan.config.schema import (
-    DataConfig,
-    FeaturesConfig,
-    GeneratorConfig,
-    HeadsConfig,
-    OptimizerConfig,
-    RunConfig,
-    TrainingConfig,
-)
+from projgan.config.learning import OptimizerConfig, TrainingConfig
+from projgan.config.networks import FeaturesConfig, GeneratorConfig, HeadsConfig
+from projgan.config.pictures import DataConfig
+from projgan.config.schema import RunConfig
 from projgan.errors import choose_from
 
 

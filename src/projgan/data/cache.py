@@ -16,7 +16,7 @@ import re
 import shutil
 from pathlib import Path
 
-from projgan.config.schema import DataConfig
+from projgan.config.pictures import DataConfig
 from projgan.data.dataset import PreparedSet
 from projgan.data.decode import RULES_VERSION
 from projgan.data.publish import publish

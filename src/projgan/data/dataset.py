@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from projgan.config.schema import RESOLUTIONS
+from projgan.config.pictures import RESOLUTIONS
 from projgan.data.report import Report
 from projgan.errors import DataError
 

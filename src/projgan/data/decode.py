@@ -26,7 +26,7 @@ from PIL import (  # noqa: F401 - importing a plugin is what registers it, here 
     WebPImagePlugin,
 )
 
-from projgan.config.schema import Fit
+from projgan.config.pictures import Fit
 from projgan.data import report
 from projgan.data.colour import Colour, plain_mode, to_srgb
 from projgan.data.report import Unusable

@@ -11,7 +11,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from projgan.config.schema import DataConfig
+from projgan.config.pictures import DataConfig
 from projgan.data.cache import Cache, default_cache, listing_key
 from projgan.data.dataset import PIXELS_NAME, Meta, PreparedSet, is_prepared, write_meta
 from projgan.data.decode import RULES_VERSION, Rules

@@ -22,8 +22,9 @@ from projgan.config.load import (
     override,
     to_json,
 )
+from projgan.config.networks import DEFAULT_WEIGHTS, RANDOM_WEIGHTS
 from projgan.config.presets import DEFAULT_PRESET
-from projgan.config.schema import DEFAULT_WEIGHTS, RANDOM_WEIGHTS, RunConfig
+from projgan.config.schema import RunConfig
 from projgan.data.dataset import PreparedSet, compare
 from projgan.data.prepare import open_cached
 from projgan.data.sampler import Sampler
