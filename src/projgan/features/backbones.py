@@ -32,6 +32,7 @@ from projgan.features.cutting import create, cut, take
 from projgan.features.folding import fold_batch_norms
 from projgan.features.frozen import FrozenModule
 from projgan.features.normalise import Normalise
+from projgan.features.striding import densify_strided_depthwise
 from projgan.features.tokens import TokenMaps
 from projgan.features.weight_files import DEFAULT, RANDOM, find_source
 from projgan.features.weights import load_lite_state_dict
@@ -135,6 +136,7 @@ class FeatureNetwork(FrozenModule):
             )
         exact = self.normalise(_probe(self.input_size or _SMALL_PROBE).double())
         fold_batch_norms(self.network, lambda: take(self.network, exact, self.blueprint))
+        densify_strided_depthwise(self.network)
 
 
 def build_classifier_trunk(name: str) -> nn.Module:
