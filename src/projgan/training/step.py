@@ -28,6 +28,7 @@ from projgan.images import to_float
 from projgan.losses import hinge_fake_loss, hinge_generator_loss, hinge_real_loss
 from projgan.rng import derive_seed, torch_stream
 from projgan.training.ema import ema_beta, update_ema
+from projgan.training.schedule import learning_rate_factor, set_learning_rate
 from projgan.training.state import TrainingState
 
 
@@ -61,6 +62,8 @@ class TrainStep:
         self.ema_rampup = training.ema_rampup
         self.is_bf16 = training.precision == "bf16"
         self.device = torch.device(training.device)
+        self.images = training.images
+        self.optimizer = config.optimizer
         self._augment = augment
 
     def __call__(self, state: TrainingState, real: Tensor) -> None:
@@ -71,6 +74,7 @@ class TrainStep:
         Raises: DivergedError: a loss or gradient is not finite; that update was not applied.
         """
         self._augment.p = state.controller.p
+        self._set_learning_rates(state)
         # The noise inside a generator comes from torch's global stream.
         torch.manual_seed(derive_seed(self.seed, "noise", state.step))
         state.generator.train()
@@ -200,6 +204,13 @@ class TrainStep:
                 f"the {name} is not finite at step {state.step} ({state.images_seen} images); "
                 "that update was not applied"
             )
+
+    def _set_learning_rates(self, state: TrainingState) -> None:
+        """Those of the config, or less of them near the end of a run that lets them fall."""
+        section = self.optimizer
+        factor = learning_rate_factor(state.images_seen, images=self.images, decay=section.decay)
+        set_learning_rate(state.optimizer_g, section.lr_g * factor)
+        set_learning_rate(state.optimizer_d, section.lr_d * factor)
 
     def _remember(self, state: TrainingState, outcomes: list[Outcome]) -> None:
         """Hand the losses to the history, and to the controller if it steers by them."""
