@@ -1,7 +1,8 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
-from projgan.layers.equalized import EqualizedLinear
+from projgan.layers.equalized import EqualizedConv2d, EqualizedLinear
 
 
 def normal(*shape: int) -> torch.Tensor:
@@ -62,3 +63,67 @@ def test_gradient():
             return torch.func.functional_call(layer, {name: value}, (x,))
 
         assert torch.autograd.gradcheck(of, (parameter.detach().requires_grad_(),))
+
+
+@pytest.mark.parametrize("downsample", [False, True])
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_convolution_keeps_normal_values_and_says_its_size(kernel_size, downsample):
+    torch.manual_seed(0)
+    layer = EqualizedConv2d(64, 48, kernel_size, downsample=downsample)
+    out = layer(normal(4, 64, 16, 16))
+    assert out.shape == ((4, 48, 8, 8) if downsample else (4, 48, 16, 16))
+    # Smoothing takes the better part of the noise away: the squares of its weights add up to 0.097.
+    expected = 0.3125 if downsample else 1.0
+    middle = out[:, :, 2:-2, 2:-2]
+    assert abs(middle.std() / expected - 1) < 0.1
+
+
+def test_convolution_is_that_of_torch_with_the_scaled_weight():
+    layer, x = EqualizedConv2d(3, 5, 3), normal(2, 3, 7, 6)
+    with torch.no_grad():
+        layer.bias.copy_(torch.arange(5.0))
+    expected = F.conv2d(x, layer.weight / 27**0.5, layer.bias, padding=1)
+    torch.testing.assert_close(layer(x), expected)
+
+
+def test_halving_smooths_before_it_drops_pixels():
+    """Stripes of one pixel would become a plain area of either colour; smoothed they are grey."""
+    stripes = torch.tensor([1.0, -1.0]).repeat(8).expand(1, 1, 16, 16)
+    for kernel_size in (1, 3):
+        layer = EqualizedConv2d(1, 1, kernel_size, downsample=True)
+        with torch.no_grad():
+            layer.weight.fill_(1.0)
+        assert layer(stripes)[:, :, 2:-2, 2:-2].abs().max() < 1e-6
+
+
+def test_halving_moves_nothing():
+    """A picture and its mirror image have results that are mirror images."""
+    x = normal(1, 2, 8, 8)
+    for kernel_size in (1, 3):
+        layer = EqualizedConv2d(2, 3, kernel_size, downsample=True)
+        with torch.no_grad():
+            layer.weight.copy_((layer.weight + layer.weight.flip(-1)) / 2)
+        torch.testing.assert_close(layer(x.flip(-1)).flip(-1), layer(x))
+
+
+@pytest.mark.parametrize("downsample", [False, True])
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_convolution_is_twice_differentiable(kernel_size, downsample):
+    layer = EqualizedConv2d(2, 2, kernel_size, downsample=downsample).double()
+    x = normal(1, 2, 4, 4).double().requires_grad_()
+    assert torch.autograd.gradcheck(layer, (x,))
+
+    def of(weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(layer, {"weight": weight}, (x,))
+
+    assert torch.autograd.gradgradcheck(of, (layer.weight.detach().requires_grad_(), x))
+
+
+@pytest.mark.parametrize("downsample", [False, True])
+def test_convolution_keeps_the_memory_format_under_autocast(downsample):
+    layer = EqualizedConv2d(8, 8, 3, downsample=downsample).to(memory_format=torch.channels_last)
+    x = normal(2, 8, 8, 8).to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = layer(x)
+    assert out.dtype == torch.bfloat16
+    assert out.is_contiguous(memory_format=torch.channels_last)

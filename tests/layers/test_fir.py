@@ -53,6 +53,14 @@ def test_downsampling_is_a_quarter_of_the_adjoint_of_upsampling():
 def test_smoothing_is_the_filter_alone():
     x = normal(2, 3, 5, 7)
     torch.testing.assert_close(Smooth2d(gain=3.0).double()(x), filtered(x, 1, 1, 3.0))
+    torch.testing.assert_close(Smooth2d(padding=2).double()(x), filtered(x, 2, 2, 1.0))
+
+
+def test_downsampling_has_the_same_numbers_in_bfloat16_up_to_rounding():
+    """There it goes another way on the CPU."""
+    x = normal(2, 3, 6, 8).bfloat16()
+    out, expected = Downsample2d()(x), filtered(x.double(), 1, 1, 1.0)[..., ::2, ::2]
+    torch.testing.assert_close(out.double(), expected, rtol=1e-2, atol=1e-2)
 
 
 @pytest.mark.parametrize("layer", [Upsample2d(), Downsample2d(), Smooth2d(gain=4.0)])

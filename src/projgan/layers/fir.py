@@ -31,19 +31,21 @@ class _FIR(nn.Module):
 
 
 class Smooth2d(_FIR):
-    """The filter alone, times `gain`; the result is one pixel smaller.
+    """The filter alone, times `gain`; with 1 row of padding the result is one pixel smaller.
 
     A transposed convolution of stride 2 leaves a checkerboard of fewer and more contributions, 2H +
-    1 pixels a side: this turns it into an upsampling by 2, with gain 4 for the zeros between.
+    1 pixels a side: this turns it into an upsampling by 2, with gain 4 for the zeros between. A 3x3
+    convolution of stride 2 that pads nothing wants H + 1 pixels, which 2 rows of padding give.
     """
 
-    def __init__(self, *, gain: float = 1.0) -> None:
+    def __init__(self, *, gain: float = 1.0, padding: int = 1) -> None:
         super().__init__(gain)
+        self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H - 1, W - 1)."""
+        """(B, C, H, W) -> (B, C, H + 2 * padding - 3, W + 2 * padding - 3)."""
         with torch.autocast(x.device.type, enabled=False):
-            return F.conv2d(x, self._weight(x), padding=1, groups=x.shape[1])
+            return F.conv2d(x, self._weight(x), padding=self.padding, groups=x.shape[1])
 
 
 class Upsample2d(_FIR):
@@ -70,4 +72,9 @@ class Downsample2d(_FIR):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H / 2, W / 2); H and W are even."""
         with torch.autocast(x.device.type, enabled=False):
+            if x.device.type == "cpu" and x.dtype == torch.bfloat16:
+                # The same numbers. Measured on CPU, forward and backward, 64 channels of 64 px: 5
+                # ms; with stride 2 in the convolution 25 ms in bfloat16, but 1 ms in float32.
+                full = F.conv2d(x, self._weight(x), padding=1, groups=x.shape[1])
+                return full[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)
             return F.conv2d(x, self._weight(x), stride=2, padding=1, groups=x.shape[1])
