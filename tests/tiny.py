@@ -51,6 +51,21 @@ def tiny_config(**changes: str) -> RunConfig:
     return settle(override(RunConfig(), tiny_options(**changes)))
 
 
+def pixels_options(name: str, **changes: str) -> dict[str, str]:
+    """The options of a run with a discriminator that is trained from pixels."""
+    pixels = {"discriminator.name": name, "discriminator.width": "4"}
+    return {
+        key: value
+        for key, value in tiny_options(**changes).items()
+        if key.partition(".")[0] not in ("features", "heads")
+    } | pixels
+
+
+def pixels_config(name: str, **changes: str) -> RunConfig:
+    """The same as a settled config."""
+    return settle(override(RunConfig(), pixels_options(name, **changes)))
+
+
 def with_training(config: RunConfig, **fields: object) -> RunConfig:
     return dataclasses.replace(config, training=dataclasses.replace(config.training, **fields))
 

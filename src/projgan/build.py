@@ -14,7 +14,10 @@ from projgan.config.learning import OptimizerConfig, Precision
 from projgan.config.load import resolve
 from projgan.config.networks import FeaturesConfig
 from projgan.config.schema import RunConfig
+from projgan.discriminators.base import Discriminator
+from projgan.discriminators.fastgan import FastGANDiscriminator
 from projgan.discriminators.projected import ProjectedDiscriminator
+from projgan.discriminators.stylegan2 import StyleGAN2Discriminator, channels_by_width
 from projgan.errors import ResourceError, UsageError
 from projgan.features.catalogue import entry_of, split_names
 from projgan.features.cutting import only_size
@@ -32,10 +35,11 @@ def settle(config: RunConfig) -> RunConfig:
         feature network, are not there.
     """
     device = choose_device(config.training.device)
-    require_weights(config.features)
     only_sizes: list[int | None] = [None]
-    if config.features.input_size == "reference":
-        only_sizes = [only_size(name) for name in split_names(config.features.name)]
+    if config.discriminator.is_projected:
+        require_weights(config.features)
+        if config.features.input_size == "reference":
+            only_sizes = [only_size(name) for name in split_names(config.features.name)]
     return resolve(
         config,
         device=str(device),
@@ -108,8 +112,21 @@ def make_generator(config: RunConfig) -> Generator:
         )
 
 
-def make_discriminator(config: RunConfig) -> ProjectedDiscriminator:
-    """The projected discriminator: frozen features and projection, fresh heads."""
+def make_discriminator(config: RunConfig) -> Discriminator:
+    """The discriminator with freshly drawn weights; they depend on the seed alone."""
+    if config.discriminator.is_projected:
+        return _make_projected(config)
+    section, resolution = config.discriminator, config.data.resolution
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.training.seed, "discriminator weights"))
+        if section.name == "fastgan":
+            return FastGANDiscriminator(resolution=resolution, width=section.width)
+        base, most = channels_by_width(section.width)
+        return StyleGAN2Discriminator(resolution=resolution, channel_base=base, channel_max=most)
+
+
+def _make_projected(config: RunConfig) -> ProjectedDiscriminator:
+    """Frozen features and projection, fresh heads."""
     section = config.features
     if section.input_size == "reference":
         raise UsageError("the feature size is not settled", where="setting features.input_size")
@@ -146,9 +163,21 @@ def make_controller(config: RunConfig) -> Controller:
 
 
 def make_optimizers(
-    config: OptimizerConfig, generator: nn.Module, head_parameters: Iterable[nn.Parameter]
+    config: OptimizerConfig,
+    generator: nn.Module,
+    discriminator_parameters: Iterable[nn.Parameter],
+    *,
+    penalty_every: int = 0,
 ) -> tuple[torch.optim.Adam, torch.optim.Adam]:
-    """Adam for the generator and for the heads; frozen parameters are in neither."""
+    """Adam for the generator and for the discriminator; frozen parameters are in neither.
+
+    Args:
+        discriminator_parameters: what learns of it.
+        penalty_every: where k steps are followed by one more update, by a penalty, k + 1 updates
+            must count as k do: the learning rate is scaled by k / (k + 1), and betas are taken to
+            that power (StyleGAN2, appendix B). 0: no such update.
+    """
+    share = penalty_every / (penalty_every + 1) if penalty_every else 1.0
     return (
         torch.optim.Adam(
             generator.parameters(),
@@ -157,6 +186,9 @@ def make_optimizers(
             eps=config.eps,
         ),
         torch.optim.Adam(
-            head_parameters, lr=config.lr_d, betas=(config.beta1, config.beta2_d), eps=config.eps
+            discriminator_parameters,
+            lr=config.lr_d * share,
+            betas=(config.beta1**share, config.beta2_d**share),
+            eps=config.eps,
         ),
     )

@@ -38,6 +38,28 @@ def test_averages_go_on_exactly_from_a_saved_state() -> None:
     assert second.means() == whole.means()
 
 
+def test_extras_are_means_of_the_steps_that_had_them() -> None:
+    averages = Averages()
+    logits = torch.zeros(2, 3)
+    for step in range(4):
+        extras = {"loss_r1": torch.tensor(1.0 + step)} if step % 2 == 0 else {}
+        averages.add(torch.tensor(1.0), torch.tensor(2.0), logits, logits, extras=extras)
+    assert averages.means()["loss_r1"] == 2.0
+    saved = json.loads(json.dumps(averages.state_dict()))
+    again = Averages()
+    again.load_state_dict(saved, torch.device("cpu"))
+    assert again.means() == averages.means()
+    averages.clear()
+    add(averages, 1.0)
+    assert "loss_r1" not in averages.means()
+
+
+def test_averages_of_older_checkpoints_have_no_extras() -> None:
+    averages = Averages()
+    averages.load_state_dict({"sums": [1.0] * 6, "count": 2}, torch.device("cpu"))
+    assert averages.means()["loss_g"] == 0.5
+
+
 def test_resume_event_drops_the_lines_it_overtook(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     for images in (8, 16, 24):
@@ -84,6 +106,21 @@ def test_chart_shows_each_line_of_the_history(tmp_path: Path) -> None:
     with Image.open(plain) as first, Image.open(dashed) as second:
         assert first.size == second.size == (1100, 700)
         assert first.tobytes() != second.tobytes()
+
+
+def test_chart_shows_further_losses_and_names_the_kind(tmp_path: Path) -> None:
+    rows = [{"images_seen": n, "loss_g": 1.0, "loss_d": 2.0, "images_per_s": 1.0} for n in (1, 2)]
+    further = [{**row, "loss_r1": 0.5} for row in rows]
+    pictures = []
+    for name, shown, loss in (
+        ("plain", rows, "hinge"),
+        ("r1", further, "hinge"),
+        ("logistic", rows, "logistic"),
+    ):
+        draw_chart(shown, tmp_path / f"{name}.png", title="a run", loss=loss)
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            pictures.append(picture.tobytes())
+    assert len(set(pictures)) == 3
 
 
 def test_no_history_no_chart(tmp_path: Path) -> None:

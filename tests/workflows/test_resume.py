@@ -20,7 +20,7 @@ from projgan.training.history import read_history
 from projgan.training.state import TrainingState
 from projgan.workflows.train import resume, train
 from projgan.workflows.watch import Watch
-from tiny import tiny_options, write_pictures
+from tiny import pixels_options, tiny_options, write_pictures
 
 IMAGES = 40  # ten steps of four
 TIMES = ("images_per_s", "elapsed_s", "memory_mb")
@@ -61,6 +61,11 @@ def options(**changes: str) -> dict[str, str]:
     return tiny_options(training__images=str(IMAGES), training__log_every="12", **changes)
 
 
+def pixels(name: str, **changes: str) -> dict[str, str]:
+    changes = {"training__images": str(IMAGES), "training__log_every": "12"} | changes
+    return pixels_options(name, **changes)
+
+
 CONFIGS = {
     "shared": options(),
     "alternating": options(training__step="alternating", training__micro_batch="2"),
@@ -73,6 +78,18 @@ CONFIGS = {
     ),
     "bf16": options(training__precision="bf16"),
     "styles": options(generator__name="stylegan2"),
+    "fastgan": pixels("fastgan", training__micro_batch="2"),
+    "stylegan2": pixels("stylegan2", discriminator__r1_every="3"),
+    "stylegan2-alternating": pixels(
+        "stylegan2",
+        training__step="alternating",
+        training__precision="bf16",
+        discriminator__r1_every="2",
+        augment__policy="translation",
+        augment__adaptive="color",
+        augment__controller="ada",
+        augment__kimg="0.1",
+    ),
 }
 
 
@@ -124,6 +141,9 @@ def stop_and_resume(pictures: Path, run: Path, config: str, *steps: int) -> None
         ("adaptive", (3, 6)),
         ("bf16", (2, 7)),
         ("styles", (5,)),
+        ("fastgan", (5,)),
+        ("stylegan2", (2, 7)),
+        ("stylegan2-alternating", (5,)),
     ],
 )
 def test_resumed_equals_never_stopped(
@@ -182,6 +202,12 @@ def _forget_spectral_vectors(state: TrainingState) -> None:
             buffer.copy_(torch.nn.functional.normalize(torch.ones_like(buffer), dim=0))
 
 
+def _forget_norms_of_the_discriminator(state: TrainingState) -> None:
+    for module in state.discriminator.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+
+
 def _forget_p(state: TrainingState) -> None:
     state.controller.p = 0.5
 
@@ -204,6 +230,10 @@ def _forget_projection(state: TrainingState) -> None:
         ("shared", _forget_spectral_vectors),
         ("shared", _forget_projection),
         ("adaptive", _forget_p),
+        ("fastgan", _forget_optimizer),
+        ("fastgan", _forget_norms_of_the_discriminator),
+        ("stylegan2", _forget_optimizer),
+        ("stylegan2", _forget_step),
     ],
 )
 def test_a_resume_that_forgets_one_thing_is_caught(

@@ -88,6 +88,7 @@ SHORT_NAMES = {
     "mirror": "data.mirror",
     "dedupe": "data.dedupe",
     "max_bad": "data.max_bad",
+    "discriminator": "discriminator.name",
     "features": "features.name",
     "features_weights": "features.weights",
     "images": "training.images",

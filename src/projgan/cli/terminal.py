@@ -54,11 +54,14 @@ class Terminal(Watch):
 
     def begin(self, state: TrainingState, config: RunConfig) -> None:
         """Say what was decided, then open the bar of the training."""
-        training = config.training
+        training, judge = config.training, config.discriminator
+        looks = judge.description
+        if judge.is_projected:
+            looks = f"features {config.features.description}"
         self.note(
             f"training {config.generator.name} at {config.data.resolution} px on {training.device} "
             f"({training.precision}, {training.threads} threads, batch {training.batch}, "
-            f"{training.step} step, features {config.features.description})"
+            f"{training.step} step, {looks})"
         )
         self._total = training.images
         self._start_images, self._start_elapsed = state.images_seen, state.elapsed_s

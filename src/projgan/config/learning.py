@@ -57,7 +57,7 @@ class OptimizerConfig:
     lr_g: float = 2e-4
     """Learning rate of the generator."""
     lr_d: float = 2e-4
-    """Learning rate of the heads."""
+    """Learning rate of the discriminator: of the heads, where it is projected."""
     beta1: float = 0.0
     beta2_g: float = 0.99
     beta2_d: float = 0.99

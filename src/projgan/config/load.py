@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from projgan.config.learning import Precision
-from projgan.config.networks import RANDOM_WEIGHTS
+from projgan.config.networks import (
+    GAMMA_PER_PIXEL,
+    RANDOM_WEIGHTS,
+    USUAL_WIDTHS,
+    DiscriminatorConfig,
+    FeaturesConfig,
+)
 from projgan.config.presets import preset_config
 from projgan.config.schema import RunConfig
 from projgan.errors import UsageError, choose_from
@@ -122,24 +128,22 @@ def resolve(
     threads: int,
     only_sizes: Sequence[int | None] = (None,),
 ) -> RunConfig:
-    """Settle what is left open: feature size, micro-batch, EMA half-life, and the device's part.
+    """Settle what is left open: discriminator, micro-batch, EMA half-life, and the device's part.
 
-    The reference enlarges pictures below 224 px to 224 and leaves larger ones alone; its EMA
-    half-life is batch * 10 / 32 thousand images.
+    Settings of the features stay open where the discriminator has none. The reference enlarges
+    pictures below 224 px to 224 and leaves larger ones alone; its EMA half-life is batch * 10 / 32
+    thousand images.
 
     Args:
         only_sizes: for each feature network the one size that it sees in pixels; None: any.
     """
-    training, features = config.training, config.features
-    if features.input_size == "reference":
-        usual = max(config.data.resolution, 224)
-        sizes = tuple(size or usual for size in only_sizes)
-        one = sizes[0] if len(set(sizes)) == 1 else sizes
-        features = dataclasses.replace(features, input_size=one)
-    if not features.pretrained:
-        # Named in every saved config, not only by the absence of something.
-        words = (RANDOM_WEIGHTS,) * len(features.name.split(","))
-        features = dataclasses.replace(features, weights=words)
+    training, features, discriminator = config.training, config.features, config.discriminator
+    if discriminator.is_projected:
+        features = _resolve_features(features, config.data.resolution, only_sizes)
+    else:
+        discriminator = _resolve_discriminator(
+            discriminator, config.data.resolution**2, training.batch
+        )
     training = dataclasses.replace(
         training,
         micro_batch=training.micro_batch or training.batch,
@@ -148,7 +152,35 @@ def resolve(
         precision=precision,
         threads=threads,
     )
-    return dataclasses.replace(config, training=training, features=features)
+    return dataclasses.replace(
+        config, training=training, features=features, discriminator=discriminator
+    )
+
+
+def _resolve_features(
+    features: FeaturesConfig, resolution: int, only_sizes: Sequence[int | None]
+) -> FeaturesConfig:
+    if features.input_size == "reference":
+        usual = max(resolution, 224)
+        sizes = tuple(size or usual for size in only_sizes)
+        one = sizes[0] if len(set(sizes)) == 1 else sizes
+        features = dataclasses.replace(features, input_size=one)
+    if not features.pretrained:
+        # Named in every saved config, not only by the absence of something.
+        words = (RANDOM_WEIGHTS,) * len(features.name.split(","))
+        features = dataclasses.replace(features, weights=words)
+    return features
+
+
+def _resolve_discriminator(
+    section: DiscriminatorConfig, pixels: int, batch: int
+) -> DiscriminatorConfig:
+    """Width, and the weight of the penalty where there is one."""
+    gamma = section.r1_gamma
+    if section.penalty_every:
+        gamma = gamma or GAMMA_PER_PIXEL * pixels / batch
+    width = section.width or USUAL_WIDTHS[section.name]
+    return dataclasses.replace(section, width=width, r1_gamma=gamma)
 
 
 def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:

@@ -11,6 +11,7 @@ from projgan.errors import choose_from
 DEFAULT_WEIGHTS, RANDOM_WEIGHTS = "default", "random"  # words in place of a file
 
 HeadKind = Literal["plain", "separable"]
+DiscriminatorName = Literal["projected", "fastgan", "stylegan2"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,69 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         require(8 <= self.z_dim <= 4096, "generator.z_dim", "must lie between 8 and 4096")
         require(8 <= self.width <= 512, "generator.width", "must lie between 8 and 512")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Which discriminator; the losses follow from it.
+
+    `projected`: hinge. `fastgan`: hinge, and reals are reconstructed. `stylegan2`: non-saturating
+    logistic, with R1. The other two are trained from pixels: the sections features, projector and
+    heads are for `projected` alone, and all settings below but the name for the others.
+    """
+
+    name: DiscriminatorName = "projected"
+    """projected (heads on frozen features), fastgan or stylegan2 (both trained from pixels)."""
+    width: int = 0
+    """Channels at 128 px of one trained from pixels; every other layer scales with it. 0 means 32
+    for fastgan, which is its paper's, and 128 for stylegan2."""
+    reconstruction: float = 1.0
+    """Weight of fastgan's reconstruction of reals; 0: none."""
+    r1_gamma: float = 0.0
+    """Weight of stylegan2's R1 penalty; 0 means 0.0002 * pixels / batch."""
+    r1_every: int = 16
+    """Steps from one R1 penalty of stylegan2 to the next, which is so many times as strong; 0:
+    none."""
+
+    def __post_init__(self) -> None:
+        if self.name not in LOSSES:
+            raise choose_from("discriminator", self.name, tuple(LOSSES))
+        in_range = self.width == 0 or 4 <= self.width <= 512
+        require(in_range, "discriminator.width", "must be 0, or lie between 4 and 512")
+        for name in ("reconstruction", "r1_gamma", "r1_every"):
+            require(getattr(self, name) >= 0, f"discriminator.{name}", "must not be negative")
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether it looks through frozen features."""
+        return self.name == "projected"
+
+    @property
+    def loss(self) -> str:
+        """The kind of adversarial loss: hinge or logistic."""
+        return LOSSES[self.name]
+
+    @property
+    def penalty_every(self) -> int:
+        """Steps from one update by a penalty to the next; 0 where there is none."""
+        return self.r1_every if self.name == "stylegan2" else 0
+
+    @property
+    def description(self) -> str:
+        """Name, size and loss of one that is trained from pixels, in words."""
+        r1 = f" and R1 (gamma {self.r1_gamma:g})" if self.penalty_every else ""
+        return (
+            f"discriminator {self.name} of width {self.width}, trained from pixels, "
+            f"{self.loss} loss{r1}"
+        )
+
+
+LOSSES: dict[str, str] = {"projected": "hinge", "fastgan": "hinge", "stylegan2": "logistic"}
+"""Adversarial loss by discriminator."""
+USUAL_WIDTHS = {"projected": 0, "fastgan": 32, "stylegan2": 128}
+"""What a width of 0 means."""
+GAMMA_PER_PIXEL = 2e-4
+"""Times pixels, over the batch: the usual gamma of R1 (StyleGAN2-ADA, Karras et al., 2020)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from projgan.config.learning import OptimizerConfig, TrainingConfig
-from projgan.config.networks import FeaturesConfig, GeneratorConfig, HeadsConfig
+from projgan.config.networks import (
+    DiscriminatorConfig,
+    FeaturesConfig,
+    GeneratorConfig,
+    HeadsConfig,
+)
 from projgan.config.pictures import DataConfig
 from projgan.config.schema import RunConfig
 from projgan.errors import choose_from
@@ -49,6 +54,11 @@ _REFERENCE_TRAINING = TrainingConfig(
 # Ours, for short runs on a CPU: a small generator, larger steps, and light heads.
 _QUICK_GENERATOR = GeneratorConfig(z_dim=128, width=32)
 _QUICK_OPTIMIZER = OptimizerConfig(lr_g=1e-3, lr_d=5e-4)
+
+# Discriminators trained from pixels, to compare the projected one with: each learns as in its own
+# paper, but for the learning rate of the generator, which is not the one of StyleGAN2's paper.
+_FASTGAN_OPTIMIZER = OptimizerConfig(beta1=0.5, beta2_g=0.999, beta2_d=0.999)
+_STYLEGAN2_OPTIMIZER = OptimizerConfig(lr_g=1e-3, lr_d=2e-3)
 
 
 PRESETS: dict[str, Preset] = {
@@ -97,6 +107,50 @@ PRESETS: dict[str, Preset] = {
             preset="few-shot-256",
             data=DataConfig(resolution=256),
             training=TrainingConfig(images=1_200_000, batch=8),
+        ),
+    ),
+    "pixels-fastgan-64": Preset(
+        summary="few-shot-64 with FastGAN's discriminator, trained from pixels, to compare with",
+        config=RunConfig(
+            preset="pixels-fastgan-64",
+            data=DataConfig(resolution=64),
+            generator=_QUICK_GENERATOR,
+            discriminator=DiscriminatorConfig(name="fastgan", width=16),  # halved, as the generator
+            optimizer=_FASTGAN_OPTIMIZER,
+            training=TrainingConfig(images=100_000, batch=8, checkpoint_every=5_000),
+        ),
+    ),
+    "pixels-stylegan2-64": Preset(
+        summary="few-shot-64 with StyleGAN2's discriminator, trained from pixels, to compare with",
+        config=RunConfig(
+            preset="pixels-stylegan2-64",
+            data=DataConfig(resolution=64),
+            generator=_QUICK_GENERATOR,
+            discriminator=DiscriminatorConfig(name="stylegan2", width=32),
+            optimizer=_STYLEGAN2_OPTIMIZER,
+            training=TrainingConfig(
+                images=100_000, batch=8, step="alternating", checkpoint_every=5_000
+            ),
+        ),
+    ),
+    "pixels-fastgan-256": Preset(
+        summary="few-shot-256 with FastGAN's discriminator",
+        config=RunConfig(
+            preset="pixels-fastgan-256",
+            data=DataConfig(resolution=256),
+            discriminator=DiscriminatorConfig(name="fastgan", width=32),
+            optimizer=_FASTGAN_OPTIMIZER,
+            training=TrainingConfig(images=1_200_000, batch=8),
+        ),
+    ),
+    "pixels-stylegan2-256": Preset(
+        summary="few-shot-256 with StyleGAN2's discriminator",
+        config=RunConfig(
+            preset="pixels-stylegan2-256",
+            data=DataConfig(resolution=256),
+            discriminator=DiscriminatorConfig(name="stylegan2", width=64),
+            optimizer=_STYLEGAN2_OPTIMIZER,
+            training=TrainingConfig(images=1_200_000, batch=8, step="alternating"),
         ),
     ),
     "reference-fastgan": Preset(

@@ -11,7 +11,13 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from projgan.config.learning import AugmentConfig, OptimizerConfig, TrainingConfig
-from projgan.config.networks import FeaturesConfig, GeneratorConfig, HeadsConfig, ProjectorConfig
+from projgan.config.networks import (
+    DiscriminatorConfig,
+    FeaturesConfig,
+    GeneratorConfig,
+    HeadsConfig,
+    ProjectorConfig,
+)
 from projgan.config.pictures import DataConfig
 from projgan.errors import UsageError
 
@@ -27,6 +33,7 @@ class RunConfig:
     """Name of the preset that this config started from."""
     data: DataConfig = field(default_factory=DataConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     projector: ProjectorConfig = field(default_factory=ProjectorConfig)
     heads: HeadsConfig = field(default_factory=HeadsConfig)

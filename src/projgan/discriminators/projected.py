@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from torch import Tensor, nn
 
+from projgan.discriminators.base import Discriminator
 from projgan.discriminators.heads import HeadKind, Heads
 from projgan.errors import UsageError
 from projgan.features.backbones import FeatureNetwork
@@ -64,7 +65,7 @@ class View(FrozenModule):
         self._freeze()
 
 
-class ProjectedDiscriminator(nn.Module):
+class ProjectedDiscriminator(Discriminator):
     """Frozen features, frozen random projection, trained heads: pictures in, raw logits out.
 
     `train()` and `requires_grad_()` act on the heads alone.
@@ -175,9 +176,10 @@ class ProjectedDiscriminator(nn.Module):
             maps += projector(features(images))[: self.num_heads]
         return maps
 
-    def trainable_parameters(self) -> Iterator[nn.Parameter]:
-        """What the optimiser gets: the parameters of the heads, nothing frozen."""
-        return self.heads.parameters()
+    @property
+    def learner(self) -> Heads:
+        """The heads."""
+        return self.heads
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Switch gradients of the heads on or off; the frozen parts never ask for any."""

@@ -11,7 +11,15 @@ from PIL import Image
 from projgan.images import save_image
 
 _PANELS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
-    ("loss (hinge)", (("loss_g", "generator", "#d1495b"), ("loss_d", "discriminator", "#00798c"))),
+    (
+        "loss",
+        (
+            ("loss_g", "generator", "#d1495b"),
+            ("loss_d", "discriminator", "#00798c"),
+            ("loss_reconstruction", "reconstruction", "#9c89b8"),
+            ("loss_r1", "R1 penalty", "#9c89b8"),
+        ),
+    ),
     ("mean logit", (("logits_real", "real", "#2e933c"), ("logits_fake", "fake", "#8d6a9f"))),
     (
         "mean sign of logits",
@@ -25,13 +33,14 @@ _PANELS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 )
 
 
-def draw_chart(rows: list[dict[str, Any]], path: Path, *, title: str) -> None:
+def draw_chart(rows: list[dict[str, Any]], path: Path, *, title: str, loss: str = "hinge") -> None:
     """Draw the history of a run; without rows nothing is written.
 
     Args:
         rows: lines as `read_history` gives them. An `fd_lite1` in some of them is drawn dashed.
         path: the PNG to write; replaced as a whole.
         title: the line above.
+        loss: the kind of adversarial loss, in words.
     """
     if not rows:
         return
@@ -45,7 +54,7 @@ def draw_chart(rows: list[dict[str, Any]], path: Path, *, title: str) -> None:
             points = [(row["images_seen"], row[key]) for row in rows if key in row]
             if points:
                 axes.plot(*zip(*points, strict=True), label=name, color=colour, linewidth=1.6)
-        axes.set(xlabel="images seen", ylabel=label)
+        axes.set(xlabel="images seen", ylabel=f"loss ({loss})" if label == "loss" else label)
         axes.grid(alpha=0.25)
         axes.margins(x=0.01)
         if len(lines) > 1 and axes.lines:

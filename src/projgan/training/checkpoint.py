@@ -157,10 +157,10 @@ def _optimizers(
     state: TrainingState,
 ) -> list[tuple[str, torch.optim.Optimizer, list[tuple[str, nn.Parameter]]]]:
     generator = list(state.generator.named_parameters())
-    heads = list(state.discriminator.heads.named_parameters())
+    learner = list(state.discriminator.learner.named_parameters())
     return [
         ("optimizer_g", state.optimizer_g, generator),
-        ("optimizer_d", state.optimizer_d, heads),
+        ("optimizer_d", state.optimizer_d, learner),
     ]
 
 

@@ -8,6 +8,7 @@ overtook.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,25 @@ class Averages:
     """Means of losses and logits over an interval, added up on the device without waiting for it.
 
     `sign_real` and `sign_fake` are mean signs of logits: +1 for reals and -1 for fakes is a
-    discriminator that is always right, 0 is one that cannot tell.
+    discriminator that is always right, 0 is one that cannot tell. Extras are further losses that
+    some discriminators have, not all of them in every step.
     """
 
     def __init__(self) -> None:
         self._sums: Tensor | None = None
         self.count = 0
+        self._extras: dict[str, tuple[Tensor, int]] = {}
 
-    def add(self, loss_g: Tensor, loss_d: Tensor, real_logits: Tensor, fake_logits: Tensor) -> None:
-        """Count one micro-batch; losses are scalars, logits (b, M)."""
+    def add(
+        self,
+        loss_g: Tensor,
+        loss_d: Tensor,
+        real_logits: Tensor,
+        fake_logits: Tensor,
+        *,
+        extras: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Count one micro-batch; losses and extras are scalars, logits (b, M)."""
         row = torch.stack(
             [
                 loss_g,
@@ -49,20 +60,28 @@ class Averages:
         ).to(torch.float32)
         self._sums = row if self._sums is None else self._sums + row
         self.count += 1
+        for name, value in (extras or {}).items():
+            total, count = self._extras.get(name, (torch.zeros_like(value), 0))
+            self._extras[name] = (total + value, count + 1)
 
     def means(self) -> dict[str, float]:
         """Name -> mean since the last `clear`; empty if nothing was added."""
         if self._sums is None:
             return {}
-        return dict(zip(NAMES, (self._sums / self.count).tolist(), strict=True))
+        extras = {name: float(total) / count for name, (total, count) in self._extras.items()}
+        return dict(zip(NAMES, (self._sums / self.count).tolist(), strict=True)) | extras
 
     def clear(self) -> None:
         """Begin a new interval."""
-        self._sums, self.count = None, 0
+        self._sums, self.count, self._extras = None, 0, {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Sums and count, for a checkpoint in the middle of an interval."""
-        return {"sums": None if self._sums is None else self._sums.tolist(), "count": self.count}
+        """Sums and counts, for a checkpoint in the middle of an interval."""
+        return {
+            "sums": None if self._sums is None else self._sums.tolist(),
+            "count": self.count,
+            "extras": {name: [float(total), n] for name, (total, n) in self._extras.items()},
+        }
 
     def load_state_dict(self, values: dict[str, Any], device: torch.device) -> None:
         """Take up where `state_dict` was."""
@@ -71,6 +90,10 @@ class Averages:
             None if sums is None else torch.tensor(sums, dtype=torch.float32, device=device)
         )
         self.count = int(values["count"])
+        self._extras = {
+            name: (torch.tensor(total, dtype=torch.float32, device=device), int(count))
+            for name, (total, count) in values.get("extras", {}).items()
+        }
 
 
 def append_line(path: Path, values: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import torch
 from projgan.augment.controllers import Controller
 from projgan.build import make_controller, make_discriminator, make_generator, make_optimizers
 from projgan.config.schema import RunConfig
-from projgan.discriminators.projected import ProjectedDiscriminator
+from projgan.discriminators.base import Discriminator
 from projgan.generators.base import Generator
 from projgan.layers.noise import set_noise_mode
 from projgan.training.history import Averages
@@ -25,7 +25,7 @@ class TrainingState:
 
     generator: Generator
     generator_ema: Generator
-    discriminator: ProjectedDiscriminator
+    discriminator: Discriminator
     optimizer_g: torch.optim.Adam
     optimizer_d: torch.optim.Adam
     step: int = 0
@@ -44,13 +44,16 @@ def new_state(config: RunConfig) -> TrainingState:
     """The state before the first step, on the config's device, channels-last."""
     device = torch.device(config.training.device)
     generator = make_generator(config)
-    discriminator = make_discriminator(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    discriminator = make_discriminator(config)
     generator_ema = copy.deepcopy(generator).requires_grad_(False).eval()
     set_noise_mode(generator_ema, "const")  # grids and films compare latents, not noise
-    for network in (generator, generator_ema):
+    for network in (discriminator, generator, generator_ema):
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer_g, optimizer_d = make_optimizers(
-        config.optimizer, generator, discriminator.trainable_parameters()
+        config.optimizer,
+        generator,
+        discriminator.trainable_parameters(),
+        penalty_every=config.discriminator.penalty_every,
     )
     return TrainingState(
         generator,

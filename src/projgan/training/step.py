@@ -1,22 +1,21 @@
-"""One step: both updates of a Projected GAN, on one screen.
+"""What every training step does, whatever the discriminator: latents, pictures, updates, memory.
+
+The updates themselves are each on one page: `training.projected_step` for heads on frozen features,
+`training.conventional_step` for discriminators trained from pixels; `training.steps` chooses.
 
 Shapes: B images a step, in k micro-batches of b; C channels, R pixels a side; M logits a picture.
 
-Two modes. `alternating`, the reference's: the generator learns first, then fresh fakes of the
-updated generator and the reals teach the heads. `shared`: one set of fakes, augmented and projected
-once, serves both; the heads' answer to it is differentiated twice, towards the picture for the
-generator and towards the heads' weights for themselves. One generator pass, one feature pass and
-one pass of the heads are saved, and both updates start from the same weights.
-
 Gradients of micro-batches are averaged over the same latents and reals as one big batch, so k
 micro-batches equal it wherever samples do not meet. Where they do, they differ: batch normalisation
-sees b images instead of B, spectral norm takes k power iterations instead of one, and augmentation
-and noise have other draws.
+and the minibatch standard deviation see b images instead of B, spectral norm takes k power
+iterations instead of one, and augmentation and noise have other draws.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,7 +24,6 @@ from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
 from projgan.errors import DivergedError
 from projgan.images import to_float
-from projgan.losses import hinge_fake_loss, hinge_generator_loss, hinge_real_loss
 from projgan.rng import derive_seed, torch_stream
 from projgan.training.ema import ema_beta, update_ema
 from projgan.training.schedule import learning_rate_factor, set_learning_rate
@@ -41,9 +39,11 @@ class Outcome:
     loss_fake: Tensor
     real_logits: Tensor
     fake_logits: Tensor
+    extras: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
+    """Further terms of the discriminator's loss, as they enter it, by their name in the history."""
 
 
-class TrainStep:
+class TrainStep(ABC):
     """Both updates for one batch of reals; holds settings and no state.
 
     Args:
@@ -79,8 +79,7 @@ class TrainStep:
         torch.manual_seed(derive_seed(self.seed, "noise", state.step))
         state.generator.train()
         state.discriminator.train()
-        update = self._shared if self.is_shared else self._alternating
-        outcomes = update(state, to_float(real).split(self.micro_batch))
+        outcomes = self._update(state, to_float(real).split(self.micro_batch))
         beta = ema_beta(
             state.images_seen,
             batch=self.batch,
@@ -92,72 +91,9 @@ class TrainStep:
         state.images_seen += self.batch
         self._remember(state, outcomes)
 
-    def _alternating(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
-        heads = state.discriminator.heads
-        losses_g, outcomes = [], []
-
-        heads.requires_grad_(False)
-        for micro, z in enumerate(self._latents(state, "generator's turn")):
-            maps = self._project(state, self._generate(state, z), "generator's turn", micro)
-            loss_g = hinge_generator_loss(self._judge(state, maps))
-            (loss_g * self.scale).backward()
-            losses_g.append(loss_g.detach())
-        self._apply(state, state.optimizer_g, losses_g, "generator")
-
-        heads.requires_grad_(True)
-        latents = self._latents(state, "heads' turn")
-        for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
-            with torch.no_grad():
-                fake_maps = self._project(state, self._generate(state, z), "fake", micro)
-            fake_logits = self._judge(state, fake_maps)
-            loss_fake = hinge_fake_loss(fake_logits)
-            (loss_fake * self.scale).backward()
-            outcomes.append(
-                self._learn_reals(state, real, micro, losses_g[micro], loss_fake, fake_logits)
-            )
-        self._apply(
-            state, state.optimizer_d, [o.loss_real + o.loss_fake for o in outcomes], "heads"
-        )
-        return outcomes
-
-    def _shared(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
-        heads = state.discriminator.heads
-        head_parameters = list(heads.parameters())
-        outcomes = []
-        latents = self._latents(state, "both turns")
-        for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
-            maps = self._project(state, self._generate(state, z), "fake", micro)
-            leaves = [m.detach().requires_grad_() for m in maps]
-            fake_logits = self._judge(state, leaves)
-            loss_g, loss_fake = hinge_generator_loss(fake_logits), hinge_fake_loss(fake_logits)
-
-            towards_maps = torch.autograd.grad(loss_g * self.scale, leaves, retain_graph=True)
-            (loss_fake * self.scale).backward(inputs=head_parameters)
-            torch.autograd.backward(maps, list(towards_maps))
-            outcomes.append(self._learn_reals(state, real, micro, loss_g, loss_fake, fake_logits))
-        losses_d = [o.loss_real + o.loss_fake for o in outcomes]
-        self._require_finite(state, losses_d, "heads loss")
-        self._apply(state, state.optimizer_g, [o.loss_g for o in outcomes], "generator")
-        self._apply(state, state.optimizer_d, losses_d, "heads")
-        return outcomes
-
-    def _learn_reals(
-        self,
-        state: TrainingState,
-        real: Tensor,
-        micro: int,
-        loss_g: Tensor,
-        loss_fake: Tensor,
-        fake_logits: Tensor,
-    ) -> Outcome:
-        """The heads' gradient from (b, C, R, R) reals, the same in both modes."""
-        with torch.no_grad():
-            real_maps = self._project(state, real, "real", micro)
-        real_logits = self._judge(state, real_maps)
-        loss_real = hinge_real_loss(real_logits)
-        (loss_real * self.scale).backward()
-        parts = (loss_g, loss_real, loss_fake, real_logits, fake_logits)
-        return Outcome(*(part.detach() for part in parts))
+    @abstractmethod
+    def _update(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
+        """Both networks' updates from k times (b, C, R, R) in [-1, 1]; an outcome for each."""
 
     def _latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
         """The step's latents, which seed, step and turn determine: k times (b, z_dim)."""
@@ -170,17 +106,12 @@ class TrainStep:
         with self._autocast():
             return state.generator(z).float()
 
-    def _project(self, state: TrainingState, images: Tensor, what: str, micro: int) -> list[Tensor]:
-        """Augment (b, C, R, R), then the frozen part: four maps."""
+    def _augmented(self, state: TrainingState, images: Tensor, what: str, micro: int) -> Tensor:
+        """(b, C, R, R) under draws that seed, step, `what` and micro-batch determine."""
         name = f"augment, {what}"
         stream = torch_stream(self.seed, name, state.step, micro, device=self.device)
         with self._autocast():
-            return state.discriminator.project(self._augment(images, generator=stream))
-
-    def _judge(self, state: TrainingState, maps: list[Tensor]) -> Tensor:
-        """The heads' logits on four maps: (b, M), float32."""
-        with self._autocast():
-            return state.discriminator.heads(maps).float()
+            return self._augment(images, generator=stream)
 
     def _apply(
         self,
@@ -215,7 +146,8 @@ class TrainStep:
     def _remember(self, state: TrainingState, outcomes: list[Outcome]) -> None:
         """Hand the losses to the history, and to the controller if it steers by them."""
         for o in outcomes:
-            state.averages.add(o.loss_g, o.loss_real + o.loss_fake, o.real_logits, o.fake_logits)
+            loss_d = o.loss_real + o.loss_fake
+            state.averages.add(o.loss_g, loss_d, o.real_logits, o.fake_logits, extras=o.extras)
         if state.controller.is_steering:
             count = len(outcomes)
             state.controller.observe(
@@ -225,6 +157,7 @@ class TrainStep:
                 batch=self.batch,
             )
 
-    def _autocast(self) -> torch.autocast:
+    def _autocast(self, enabled: bool = True) -> torch.autocast:
         """bf16 for convolutions where the config says so; losses and norms stay float32."""
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.is_bf16)
+        is_bf16 = self.is_bf16 and enabled
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_bf16)

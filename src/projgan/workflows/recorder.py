@@ -112,7 +112,11 @@ class Recorder:
         """`history.png`."""
         generator, resolution = self._config.generator.name, self._config.data.resolution
         title = f"{self._run.root.name}: {generator}, {resolution} px"
-        draw_chart(read_history(self._run.history), self._run.chart, title=title)
+        judge = self._config.discriminator
+        if not judge.is_projected:
+            title += f", discriminator {judge.name}"
+        rows = read_history(self._run.history)
+        draw_chart(rows, self._run.chart, title=title, loss=judge.loss)
 
     def snapshot(self, state: TrainingState) -> None:
         """The averaged generator, for use."""

@@ -14,6 +14,7 @@ import torch
 
 from projgan import storage
 from projgan.build import make_augment, settle
+from projgan.config.effect import without_effect
 from projgan.config.load import (
     RESUME_MAY_CHANGE,
     differences,
@@ -36,7 +37,7 @@ from projgan.training.history import append_line
 from projgan.training.loop import Every, run_loop
 from projgan.training.signals import catch_signals
 from projgan.training.state import TrainingState, new_state
-from projgan.training.step import TrainStep
+from projgan.training.steps import make_step
 from projgan.workflows.recorder import Metric, Recorder
 from projgan.workflows.watch import Watch
 
@@ -111,6 +112,8 @@ def train(
         chosen["training.images"] = str(images)
     config = plan(data, preset=preset, config_file=config_file, options=chosen)
     run = RunDir(Path(out) if out else Path("runs") / run_name(data))
+    for sentence in without_effect(config, chosen):
+        watch.note(sentence)
     if run.root.exists() and not overwrite:
         run.create()  # refuses before the pictures are prepared
     pictures = _open_pictures(config, watch)
@@ -194,7 +197,7 @@ def _run(
         try:
             run_loop(
                 state,
-                TrainStep(config, make_augment(config)),
+                make_step(config, make_augment(config)),
                 pictures,
                 sampler,
                 images=training.images,

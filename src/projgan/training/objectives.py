@@ -1,0 +1,152 @@
+"""What a discriminator trained from pixels minimises: the losses that go with each.
+
+An objective holds settings and no state; its draws come from named streams.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from projgan.config.schema import RunConfig
+from projgan.discriminators.base import Discriminator
+from projgan.discriminators.fastgan import FastGANDiscriminator
+from projgan.discriminators.reconstruction import NUM_CORNERS
+from projgan.losses import (
+    hinge_fake_loss,
+    hinge_generator_loss,
+    hinge_real_loss,
+    logistic_fake_loss,
+    logistic_generator_loss,
+    logistic_real_loss,
+    r1_penalty,
+)
+from projgan.rng import torch_stream
+
+
+class Objective(ABC):
+    """The losses of the game, and what else the discriminator learns from reals."""
+
+    penalty_name: ClassVar[str] = ""
+    """Of the penalty, in the history."""
+
+    @abstractmethod
+    def generator_loss(self, fake_logits: Tensor) -> Tensor:
+        """What the generator minimises; (b, M) -> scalar, as the two below."""
+
+    @abstractmethod
+    def fake_loss(self, fake_logits: Tensor) -> Tensor:
+        """The discriminator's loss on fakes."""
+
+    @abstractmethod
+    def real_loss(self, real_logits: Tensor) -> Tensor:
+        """The discriminator's loss on reals."""
+
+    def judge_reals(
+        self, discriminator: Discriminator, images: Tensor, position: tuple[int, int]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits of reals, and further terms of the discriminator's loss by name.
+
+        Args:
+            images: (b, C, R, R), augmented.
+            position: step and micro-batch, for draws.
+        """
+        return discriminator(images).float(), {}
+
+    def is_penalty_due(self, step: int) -> bool:
+        """Whether this step ends with an update by the penalty."""
+        return False
+
+    def penalty(self, discriminator: Discriminator, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The penalty as it is minimised when it is due, and as it counts per step.
+
+        Args:
+            images: (b, C, R, R), augmented reals that require a gradient.
+        """
+        raise NotImplementedError("this objective has no penalty")
+
+
+class HingeWithReconstruction(Objective):
+    """FastGAN's: hinge losses, and reals must be drawn again from what is known of them.
+
+    Source: FastGAN (Liu et al., 2021), section 3.2 and equations 4 to 6.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self._weight = config.discriminator.reconstruction
+        self._seed = config.training.seed
+
+    def generator_loss(self, fake_logits: Tensor) -> Tensor:
+        """The mean logit, negative."""
+        return hinge_generator_loss(fake_logits)
+
+    def fake_loss(self, fake_logits: Tensor) -> Tensor:
+        """Up to -1."""
+        return hinge_fake_loss(fake_logits)
+
+    def real_loss(self, real_logits: Tensor) -> Tensor:
+        """Down to 1."""
+        return hinge_real_loss(real_logits)
+
+    def judge_reals(
+        self, discriminator: Discriminator, images: Tensor, position: tuple[int, int]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """With `loss_reconstruction`: of the pictures, and of a part whose place is drawn."""
+        assert isinstance(discriminator, FastGANDiscriminator), "only FastGAN's draws pictures"
+        logits, maps = discriminator.judge(images)
+        if not self._weight:
+            return logits.float(), {}
+        stream = torch_stream(self._seed, "reconstructed part", *position)
+        row, column = torch.randint(0, NUM_CORNERS, (2,), generator=stream).tolist()
+        lost = discriminator.reconstruction(maps.map_16, maps.map_8, images, (row, column))
+        return logits.float(), {"loss_reconstruction": self._weight * lost}
+
+
+class LogisticWithR1(Objective):
+    """StyleGAN2's: non-saturating logistic losses, and the R1 penalty every so many steps.
+
+    A penalty that is due every k steps is minimised k times as strongly.
+
+    Source: StyleGAN2 (Karras et al., 2020), section 3.1 (lazy regularisation) and appendix B.
+    """
+
+    # Deviation: R1 is taken around the augmented reals, which the discriminator sees; StyleGAN2-ADA
+    # differentiates through the augmentation down to the pictures.
+
+    penalty_name = "loss_r1"
+
+    def __init__(self, config: RunConfig) -> None:
+        self._gamma = config.discriminator.r1_gamma
+        self._every = config.discriminator.r1_every
+
+    def generator_loss(self, fake_logits: Tensor) -> Tensor:
+        """-log sigmoid."""
+        return logistic_generator_loss(fake_logits)
+
+    def fake_loss(self, fake_logits: Tensor) -> Tensor:
+        """-log(1 - sigmoid)."""
+        return logistic_fake_loss(fake_logits)
+
+    def real_loss(self, real_logits: Tensor) -> Tensor:
+        """-log sigmoid."""
+        return logistic_real_loss(real_logits)
+
+    def is_penalty_due(self, step: int) -> bool:
+        """In the first step, and every `r1_every` steps after it; never where that is 0."""
+        return self._every > 0 and step % self._every == 0
+
+    def penalty(self, discriminator: Discriminator, images: Tensor) -> tuple[Tensor, Tensor]:
+        """R1 times gamma / 2; times the interval for what is minimised."""
+        counted = self._gamma / 2 * r1_penalty(discriminator(images), images)
+        return counted * self._every, counted
+
+
+def make_objective(config: RunConfig) -> Objective:
+    """The objective of the config's discriminator, one that is trained from pixels."""
+    if config.discriminator.name == "fastgan":
+        return HingeWithReconstruction(config)
+    assert config.discriminator.name == "stylegan2", "the projected step has its losses itself"
+    return LogisticWithR1(config)
