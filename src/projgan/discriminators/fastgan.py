@@ -113,7 +113,7 @@ class FastGANDiscriminator(Discriminator):
             size //= 2
             wide = channels_at(size, width)
             self.blocks[str(size)] = ResidualDown(channels_at(2 * size, width), wide)
-            if size * GATE_STRIDE <= min(resolution, LARGEST_MAP) and size <= 32:
+            if size * GATE_STRIDE <= min(resolution, LARGEST_MAP):
                 self.gates[str(size)] = SkipExcitation(channels_at(size * GATE_STRIDE, width), wide)
         self.logits = nn.Sequential(
             SpectralNormConv2d(wide, 2 * wide, 1),
