@@ -39,9 +39,9 @@ def test_gamma_is_settled_by_the_heuristic_and_saved() -> None:
     assert pixels_config("fastgan").discriminator.r1_gamma == 0
 
 
-@pytest.mark.parametrize(("name", "width"), [("fastgan", 32), ("stylegan2", 128)])
-def test_usual_widths(name: str, width: int) -> None:
-    options = pixels_options(name) | {"discriminator.width": "0"}
+@pytest.mark.parametrize(("name", "width"), [("fastgan", 32), ("stylegan2", 64)])
+def test_width_follows_the_generator(name: str, width: int) -> None:
+    options = pixels_options(name) | {"discriminator.width": "0", "generator.width": "64"}
     assert settle(override(RunConfig(), options)).discriminator.width == width
 
 

@@ -19,7 +19,7 @@ from projgan.config.learning import Precision
 from projgan.config.networks import (
     GAMMA_PER_PIXEL,
     RANDOM_WEIGHTS,
-    USUAL_WIDTHS,
+    WIDTH_SHARES,
     DiscriminatorConfig,
     FeaturesConfig,
 )
@@ -141,9 +141,7 @@ def resolve(
     if discriminator.is_projected:
         features = _resolve_features(features, config.data.resolution, only_sizes)
     else:
-        discriminator = _resolve_discriminator(
-            discriminator, config.data.resolution**2, training.batch
-        )
+        discriminator = _resolve_discriminator(config)
     training = dataclasses.replace(
         training,
         micro_batch=training.micro_batch or training.batch,
@@ -172,14 +170,13 @@ def _resolve_features(
     return features
 
 
-def _resolve_discriminator(
-    section: DiscriminatorConfig, pixels: int, batch: int
-) -> DiscriminatorConfig:
+def _resolve_discriminator(config: RunConfig) -> DiscriminatorConfig:
     """Width, and the weight of the penalty where there is one."""
+    section = config.discriminator
     gamma = section.r1_gamma
     if section.penalty_every:
-        gamma = gamma or GAMMA_PER_PIXEL * pixels / batch
-    width = section.width or USUAL_WIDTHS[section.name]
+        gamma = gamma or GAMMA_PER_PIXEL * config.data.resolution**2 / config.training.batch
+    width = section.width or int(config.generator.width * WIDTH_SHARES[section.name])
     return dataclasses.replace(section, width=width, r1_gamma=gamma)
 
 

@@ -42,8 +42,8 @@ class DiscriminatorConfig:
     name: DiscriminatorName = "projected"
     """projected (heads on frozen features), fastgan or stylegan2 (both trained from pixels)."""
     width: int = 0
-    """Channels at 128 px of one trained from pixels; every other layer scales with it. 0 means 32
-    for fastgan, which is its paper's, and 128 for stylegan2."""
+    """Channels at 128 px of one trained from pixels; every other layer scales with it. 0 means
+    as many as the generator has for stylegan2, and half of that for fastgan, as in its paper."""
     reconstruction: float = 1.0
     """Weight of fastgan's reconstruction of reals; 0: none."""
     r1_gamma: float = 0.0
@@ -87,8 +87,8 @@ class DiscriminatorConfig:
 
 LOSSES: dict[str, str] = {"projected": "hinge", "fastgan": "hinge", "stylegan2": "logistic"}
 """Adversarial loss by discriminator."""
-USUAL_WIDTHS = {"projected": 0, "fastgan": 32, "stylegan2": 128}
-"""What a width of 0 means."""
+WIDTH_SHARES = {"fastgan": 0.5, "stylegan2": 1.0}
+"""What a width of 0 means, as a share of the generator's."""
 GAMMA_PER_PIXEL = 2e-4
 """Times pixels, over the batch: the usual gamma of R1 (StyleGAN2-ADA, Karras et al., 2020)."""
 

@@ -115,7 +115,7 @@ PRESETS: dict[str, Preset] = {
             preset="pixels-fastgan-64",
             data=DataConfig(resolution=64),
             generator=_QUICK_GENERATOR,
-            discriminator=DiscriminatorConfig(name="fastgan", width=16),  # halved, as the generator
+            discriminator=DiscriminatorConfig(name="fastgan"),
             optimizer=_FASTGAN_OPTIMIZER,
             training=TrainingConfig(images=100_000, batch=8, checkpoint_every=5_000),
         ),
@@ -126,7 +126,7 @@ PRESETS: dict[str, Preset] = {
             preset="pixels-stylegan2-64",
             data=DataConfig(resolution=64),
             generator=_QUICK_GENERATOR,
-            discriminator=DiscriminatorConfig(name="stylegan2", width=32),
+            discriminator=DiscriminatorConfig(name="stylegan2"),
             optimizer=_STYLEGAN2_OPTIMIZER,
             training=TrainingConfig(
                 images=100_000, batch=8, step="alternating", checkpoint_every=5_000
@@ -138,7 +138,7 @@ PRESETS: dict[str, Preset] = {
         config=RunConfig(
             preset="pixels-fastgan-256",
             data=DataConfig(resolution=256),
-            discriminator=DiscriminatorConfig(name="fastgan", width=32),
+            discriminator=DiscriminatorConfig(name="fastgan"),
             optimizer=_FASTGAN_OPTIMIZER,
             training=TrainingConfig(images=1_200_000, batch=8),
         ),
@@ -148,7 +148,7 @@ PRESETS: dict[str, Preset] = {
         config=RunConfig(
             preset="pixels-stylegan2-256",
             data=DataConfig(resolution=256),
-            discriminator=DiscriminatorConfig(name="stylegan2", width=64),
+            discriminator=DiscriminatorConfig(name="stylegan2"),
             optimizer=_STYLEGAN2_OPTIMIZER,
             training=TrainingConfig(images=1_200_000, batch=8, step="alternating"),
         ),
