@@ -69,6 +69,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", metavar="N", help="length of the run in images seen, such as 400k"
     )
+    parser.add_argument(
+        "--minutes", metavar="N", help="length in minutes of training, if that ends first"
+    )
     parser.add_argument("--threads", metavar="N", help="CPU threads (default: all cores)")
     add_device(parser)
     parser.add_argument(
@@ -92,6 +95,8 @@ SHORT_NAMES = {
     "features": "features.name",
     "features_weights": "features.weights",
     "images": "training.images",
+    "minutes": "training.minutes",
+    "every": "training.sample_every",
     "batch": "training.batch",
     "seed": "training.seed",
     "device": "training.device",

@@ -5,6 +5,7 @@ Everything here goes to stderr; results go to stdout.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ class Terminal(Watch):
         self._bar: tqdm[None] | None = None
         self._label = ""
         self._shown_at = 0.0
-        self._total = 0
+        self._total, self._seconds = 0, math.inf
         self._images_seen = 0
         self._start_images, self._start_elapsed = 0, 0.0
 
@@ -64,6 +65,7 @@ class Terminal(Watch):
             f"{training.step} step, {looks})"
         )
         self._total = training.images
+        self._seconds = training.minutes * 60 or math.inf
         self._start_images, self._start_elapsed = state.images_seen, state.elapsed_s
         self._images_seen = state.images_seen
         self._shown_at = time.monotonic()
@@ -93,6 +95,7 @@ class Terminal(Watch):
         seconds = max(state.elapsed_s - self._start_elapsed, 1e-9)
         speed = (state.images_seen - self._start_images) / seconds
         left = (self._total - state.images_seen) / max(speed, 1e-9)
+        left = min(left, max(self._seconds - state.elapsed_s, 0.0))
         self.note(
             f"{state.images_seen:,} of {self._total:,} images, {speed:.1f} images/s, "
             f"{_duration(left)} left{', ' if losses else ''}{losses}"

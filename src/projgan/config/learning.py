@@ -82,6 +82,9 @@ class TrainingConfig:
 
     images: int = 400_000
     """Length of the run in images seen by the discriminator."""
+    minutes: float = 0.0
+    """Length in minutes of training, if that ends first; 0 means no such limit. Saving, sampling
+    and measuring do not count."""
     batch: int = 8
     """Images of one step."""
     micro_batch: int = 0
@@ -140,6 +143,7 @@ class TrainingConfig:
         ):
             if getattr(self, name) not in known:
                 raise choose_from(f"training.{name}", getattr(self, name), known)
+        require(self.minutes >= 0, "training.minutes", "must not be negative")
         require(self.ema_half_life_kimg >= 0, "training.ema_half_life_kimg", "must not be negative")
         require(0.0 <= self.ema_rampup <= 1.0, "training.ema_rampup", "must lie between 0 and 1")
         require(self.keep_snapshots >= 0, "training.keep_snapshots", "must not be negative")

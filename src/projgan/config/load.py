@@ -31,6 +31,7 @@ RESUME_MAY_CHANGE = frozenset(
     f"training.{name}"
     for name in (
         "images",
+        "minutes",
         "log_every",
         "sample_every",
         "snapshot_every",

@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from projgan.images import save_image
+from projgan.training.figure import new_figure, save_figure
 
 _PANELS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
@@ -44,11 +41,7 @@ def draw_chart(rows: list[dict[str, Any]], path: Path, *, title: str, loss: str 
     """
     if not rows:
         return
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
-
-    figure = Figure(figsize=(11, 7), dpi=100, layout="constrained")
-    figure.suptitle(title)
+    figure = new_figure(11, 7, title=title)
     for axes, (label, lines) in zip(figure.subplots(2, 2).flat, _PANELS, strict=True):
         for key, name, colour in lines:
             points = [(row["images_seen"], row[key]) for row in rows if key in row]
@@ -60,9 +53,7 @@ def draw_chart(rows: list[dict[str, Any]], path: Path, *, title: str, loss: str 
         if len(lines) > 1 and axes.lines:
             axes.legend(frameon=False, loc="best")
     _draw_distance(figure.axes[0], rows)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    save_image(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), path)
+    save_figure(figure, path)
 
 
 def _draw_distance(axes: Any, rows: list[dict[str, Any]]) -> None:

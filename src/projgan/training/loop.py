@@ -6,6 +6,7 @@ as callbacks, which `projgan.workflows` plugs in.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,31 +34,42 @@ class Every:
         return state.images_seen // self.images > before // self.images
 
 
+@dataclass(frozen=True)
+class Budget:
+    """How long a run is: in images seen, and in seconds of training, whichever ends first."""
+
+    images: int
+    seconds: float = math.inf
+
+    def is_used_up(self, state: TrainingState) -> bool:
+        """Whether the run is at its end."""
+        return state.images_seen >= self.images or state.elapsed_s >= self.seconds
+
+
 def run_loop(
     state: TrainingState,
     step: TrainStep,
     data: PreparedSet,
     sampler: Sampler,
     *,
-    images: int,
+    budget: Budget,
+    until: int,
     callbacks: Sequence[Every],
     stop: StopRequest,
 ) -> None:
-    """Train until `state.images_seen` reaches `images` or `stop` is set; steps are never cut short.
+    """Train until the budget is used up, `until` images were seen, or `stop` is set.
 
-    Callbacks run in their order after the step that made them due. At the end of the images each
-    runs once more unless it just did; after a stop none does, because a stopped run is not at its
-    end.
+    Steps are never cut short. Callbacks run in their order after the step that made them due. At
+    the end of the budget each runs once more unless it just did; after `until` or a stop none does,
+    because such a run is not at its end.
     """
     device = step.device
-    if state.images_seen >= images:
-        return
-    while state.images_seen < images and not stop:
+    while not (budget.is_used_up(state) or state.images_seen >= until or stop):
         started = time.monotonic()
         indices, flips = sampler.at(state.images_seen, step.batch)
         step(state, data.images(indices, flips, device=device))
         state.elapsed_s += time.monotonic() - started
-        is_last = state.images_seen >= images
+        is_last = budget.is_used_up(state)
         for callback in callbacks:
             if callback.is_due(state, step.batch) or (is_last and callback.at_end):
                 callback.action(state)

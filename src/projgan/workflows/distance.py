@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from projgan.data.dataset import PreparedSet
 from projgan.evaluation.extractors import Extractor
 from projgan.evaluation.statistics import frechet_distance
 from projgan.images import to_uint8
+from projgan.rng import numpy_stream
 from projgan.snapshot import Snapshot
 
 _BATCH = 32
@@ -25,24 +26,58 @@ class Lite1Distance:
 
     Args:
         data: the reals; at most `limit` of them, in the set's order.
-        limit: most reals, and number of fakes.
+        limit: most reals; None means all.
+        samples: number of fakes, at least 2; None means as many as reals.
+        device: where features are computed.
+        progress: called with (reals done, reals in all).
+
+    Attributes:
+        name: what the distance is called, "fd-lite1".
+        description: what it looks through, in words.
+        num_reals, num_samples: how many pictures each side has.
     """
 
-    def __init__(self, data: PreparedSet, *, limit: int = 1_000) -> None:
-        self._extractor = Extractor("lite1")
-        self._count = min(limit, len(data))
-        self._real = self._extractor.features(
-            data.images(np.arange(start, min(start + _BATCH, self._count)))
-            for start in range(0, self._count, _BATCH)
-        )
+    def __init__(
+        self,
+        data: PreparedSet,
+        *,
+        limit: int | None = 1_000,
+        samples: int | None = None,
+        device: str | torch.device = "cpu",
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        self._extractor = Extractor("lite1").to(device)
+        self.name, self.description = self._extractor.metric, self._extractor.description
+        self.num_reals = len(data) if limit is None else min(limit, len(data))
+        self.num_samples = samples or self.num_reals
+        self._real = self._extractor.features(self._reals(data, progress))
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
         """The distance, under the name that the history uses."""
         fake = self._extractor.features(self._fakes(snapshot))
         return {"fd_lite1": round(frechet_distance(fake, self._real), 3)}
 
+    def floor(self) -> float | None:
+        """The distance between two halves of the reals; None for fewer than four.
+
+        What pictures of the very same kind have. Halves have fewer pictures than the whole, which
+        makes it larger, so a good generator with many samples may get below it.
+        """
+        if self.num_reals < 4:
+            return None
+        order = torch.from_numpy(numpy_stream(0, "halves of the reals").permutation(self.num_reals))
+        half = self.num_reals // 2
+        first, second = self._real[order[:half]], self._real[order[half : 2 * half]]
+        return round(frechet_distance(first, second), 3)
+
+    def _reals(self, data: PreparedSet, progress: Callable[[int, int], None]) -> Iterator[Tensor]:
+        for start in range(0, self.num_reals, _BATCH):
+            stop = min(start + _BATCH, self.num_reals)
+            yield data.images(np.arange(start, stop))
+            progress(stop, self.num_reals)
+
     def _fakes(self, snapshot: Snapshot) -> Iterator[Tensor]:
         with torch.no_grad():
-            latents = snapshot.generator.latents(list(range(self._count)))
+            latents = snapshot.generator.latents(list(range(self.num_samples)))
             for images in snapshot.images(latents, batch=_BATCH):
                 yield to_uint8(images)

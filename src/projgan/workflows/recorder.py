@@ -97,9 +97,8 @@ class Recorder:
             )
         )
         if self._metric is not None:
-            append_line(
-                self._run.history, {"images_seen": state.images_seen, **self._metric(snapshot)}
-            )
+            line = {"images_seen": state.images_seen, "elapsed_s": round(state.elapsed_s, 2)}
+            append_line(self._run.history, line | self._metric(snapshot))
         self._quietly(self.chart)
 
     def reals(self) -> None:

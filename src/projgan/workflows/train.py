@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import signal
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ from projgan.rundir import RunDir
 from projgan.training.allocator import keep_freed_memory
 from projgan.training.checkpoint import Checkpoint, find_latest, restore
 from projgan.training.history import append_line
-from projgan.training.loop import Every, run_loop
+from projgan.training.loop import Budget, Every, run_loop
 from projgan.training.signals import catch_signals
 from projgan.training.state import TrainingState, new_state
 from projgan.training.steps import make_step
@@ -52,6 +53,8 @@ class TrainResult:
     run: Path
     images_seen: int
     elapsed_s: float
+    signal_number: int = 0
+    """Of a Ctrl-C or SIGTERM that came when there was nothing left to stop."""
 
     @property
     def images_per_s(self) -> float:
@@ -87,6 +90,7 @@ def train(
     options: Mapping[str, str] | None = None,
     config_file: Path | None = None,
     overwrite: bool = False,
+    until: int | None = None,
     metric: Metric | None = None,
     watch: Watch | None = None,
 ) -> TrainResult:
@@ -100,6 +104,7 @@ def train(
         options: `section.field` -> value, over preset and file.
         config_file: YAML or JSON, over the preset.
         overwrite: move an existing run aside instead of refusing.
+        until: pause after so many images, with a checkpoint; the length of the run stays.
         metric: measured on the averaged generator at every sample grid.
         watch: is told what happens.
     Returns: what came of it, after the last image.
@@ -121,7 +126,7 @@ def train(
     run.create(overwrite=overwrite)
     with run.locked():
         storage.write_text(run.config, to_json(config))
-        return _run(run, config, pictures, state, metric, watch)
+        return _run(run, config, pictures, state, until=until, metric=metric, watch=watch)
 
 
 def resume(
@@ -129,6 +134,7 @@ def resume(
     *,
     options: Mapping[str, str] | None = None,
     accept_data_change: bool = False,
+    until: int | None = None,
     metric: Metric | None = None,
     watch: Watch | None = None,
 ) -> TrainResult:
@@ -138,6 +144,7 @@ def resume(
         path: the run folder.
         options: settings that may change without changing a step (`config.load.RESUME_MAY_CHANGE`).
         accept_data_change: go on although the pictures are not the ones of the checkpoint.
+        until: as in `train`.
     Raises: UsageError: another setting differs. DataError: the pictures changed. CheckpointError:
         no checkpoint is whole.
     """
@@ -165,7 +172,7 @@ def resume(
             restore(checkpoint, state)
         if config != saved:
             storage.write_text(run.config, to_json(config))
-        return _run(run, config, pictures, state, metric, watch)
+        return _run(run, config, pictures, state, until=until, metric=metric, watch=watch)
 
 
 def run_name(data: str | Path) -> str:
@@ -174,16 +181,24 @@ def run_name(data: str | Path) -> str:
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
 
 
+def budget_of(config: RunConfig) -> Budget:
+    """How long the config lets a run be."""
+    return Budget(config.training.images, config.training.minutes * 60 or math.inf)
+
+
 def _run(
     run: RunDir,
     config: RunConfig,
     pictures: PreparedSet,
     state: TrainingState,
+    *,
+    until: int | None,
     metric: Metric | None,
     watch: Watch,
 ) -> TrainResult:
-    """Train from `state` to the end or a signal."""
+    """Train from `state` to the end, a pause or a signal."""
     training = config.training
+    budget = budget_of(config)
     torch.set_num_threads(training.threads)
     keep_freed_memory()
     with catch_signals() as stop:
@@ -200,7 +215,8 @@ def _run(
                 make_step(config, make_augment(config)),
                 pictures,
                 sampler,
-                images=training.images,
+                budget=budget,
+                until=training.images if until is None else until,
                 callbacks=[show, *recorder.callbacks()],
                 stop=stop,
             )
@@ -213,9 +229,11 @@ def _run(
             raise
         finally:
             watch.end()
-        if stop and state.images_seen < training.images:
-            raise _stopped(stop.signal_number, state, recorder.save(state), run)
-    return TrainResult(run.root, state.images_seen, state.elapsed_s)
+        if not budget.is_used_up(state):
+            saved = recorder.save(state)
+            if stop:
+                raise _stopped(stop.signal_number, state, saved, run)
+    return TrainResult(run.root, state.images_seen, state.elapsed_s, stop.signal_number)
 
 
 def _stopped(number: int, state: TrainingState, saved: Path, run: RunDir) -> StoppedBySignal:

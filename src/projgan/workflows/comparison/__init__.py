@@ -1,0 +1,1 @@
+"""The parts of `projgan.workflows.compare`: who competes, how it went, and how that is shown."""
