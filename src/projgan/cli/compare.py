@@ -97,5 +97,5 @@ def _print(comparison: Comparison) -> None:
         print(f"\n{report.equal_title(equals[0], comparison)}:")
         print("\n".join(report.as_text(report.equal_rows(equals[0]))))
     print()
-    print("\n".join(report.equal_sentences(comparison)))
+    print("\n".join(report.equal_sentences(comparison) + report.stall_sentences(comparison)))
     print(f"\nlook at:  {comparison.chart}, {comparison.samples}")

@@ -41,6 +41,16 @@ class Curve:
         """The first one with the smallest distance."""
         return min(self.points, key=lambda point: point.distance)
 
+    def paces(self) -> list[tuple[float, float]]:
+        """For every interval: seconds an image, and the images at its start."""
+        return [
+            (
+                (after.elapsed_s - before.elapsed_s) / (after.images_seen - before.images_seen),
+                before.images_seen,
+            )
+            for before, after in zip(self.points, self.points[1:], strict=False)
+        ]
+
     def at(self, images_seen: float) -> Point:
         """The curve after so many images, which must lie on it."""
         first, last = self.points[0].images_seen, self.final.images_seen

@@ -10,6 +10,7 @@ again goes on with it.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -188,8 +189,9 @@ class _Series:
             self._watch.note(f"  {entry.contender.name}: {entry.preset}{settings}")
 
     def _stopped(self, number: int) -> StoppedBySignal:
+        cause = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         return StoppedBySignal(
-            f"the comparison was stopped by signal {number}; everything is saved",
+            f"the comparison was stopped by {cause}; everything is saved",
             signal_number=number,
             safe=str(self._root),
             next_command="the same command again goes on from here",

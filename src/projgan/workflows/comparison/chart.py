@@ -8,7 +8,7 @@ from typing import Any
 from projgan.evaluation.curves import Curve, Point
 from projgan.training.figure import new_figure, save_figure
 from projgan.workflows.comparison.outcomes import Comparison, Outcome
-from projgan.workflows.comparison.report import context, headline
+from projgan.workflows.comparison.report import context, times_fewer, times_less
 
 COLOURS = ("#00798c", "#d1495b", "#edae49", "#2e933c", "#8d6a9f", "#30638e", "#7d4f50", "#444444")
 _LOG_FROM = 3.0
@@ -21,8 +21,7 @@ def draw_comparison(comparison: Comparison) -> None:
     """Draw `compare.png` from at least one measurement; it is replaced as a whole."""
     measure = comparison.measure
     assert measure is not None and comparison.measured, "nothing was measured"
-    title = f"{headline(comparison)}\n{context(comparison)}"
-    figure = new_figure(12, 6, title=title)
+    figure = new_figure(12, 6, title=context(comparison))
     by_images, by_minutes = figure.subplots(1, 2, sharey=True)
     _scale(by_images, comparison)
     _draw_panel(by_images, comparison, lambda point: point.images_seen, "images_seen")
@@ -49,26 +48,21 @@ def _draw_panel(axes: Any, comparison: Comparison, position: Position, what: str
 
 
 def _draw_ratio(axes: Any, comparison: Comparison, position: Position, what: str) -> None:
-    """An arrow from where the worst ended to where the best was as close, with the ratio."""
+    """An arrow from where the worst ended to where the best was as close; the ratio above."""
     equals = comparison.equal_distances()
     if len(equals) < 2:
         return
     worst, best = equals[0], equals[-1].of
     ratio, start, end = worst.ratio(best, what), worst.reached[worst.of], worst.reached[best]
     if ratio is None or start.point is None or end.point is None:
+        axes.set_title(f"{worst.of} ended no closer than {best} began", fontsize=10)
         return
+    words = times_fewer(ratio) if what == "images_seen" else times_less(ratio)
+    noun = "images" if what == "images_seen" else "time"
+    axes.set_title(f"{best}: {words} {noun} to where {worst.of} ended (arrow)", fontsize=10)
     left, right = sorted((position(start.point), position(end.point)))
     style = {"arrowstyle": "<->", "color": "#555555", "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", (left, worst.distance), (right, worst.distance), arrowprops=style)
-    axes.annotate(
-        f"{ratio:.1f}x",
-        ((left + right) / 2, worst.distance),
-        (0, 5),
-        textcoords="offset points",
-        ha="center",
-        color="#333333",
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-    )
 
 
 def _draw_outcome(axes: Any, outcome: Outcome, colour: str, position: Position) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from projgan.evaluation.curves import Curve, Point, mean_curve
+
+_STALL = 3.0
+"""How many times its usual time an interval takes that is remarked on."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,35 @@ class Outcome:
         return mean_curve(self.curves) if self.curves else None
 
     @property
+    def stalls(self) -> list[str]:
+        """Sentences about times in which the machine must have had other work.
+
+        Where there are any, the seconds of this contender are not to be trusted.
+        """
+        return _stalls(self)
+
+    @property
     def images_per_s(self) -> float:
         """Over all runs, with nothing but the steps counted; 0 before the first step."""
         seconds = sum(run.elapsed_s for run in self.runs)
         return sum(run.images_seen for run in self.runs) / seconds if seconds else 0.0
+
+
+def _stalls(outcome: Outcome) -> list[str]:
+    paces = [
+        (pace, run.seed, start)
+        for run in outcome.runs
+        if run.curve is not None
+        for pace, start in run.curve.paces()
+    ]
+    if not paces:
+        return []
+    usual = median(pace for pace, _, _ in paces)
+    return [
+        f"seed {seed} was {pace / usual:.0f} times slower than usual after {start:,.0f} images"
+        for pace, seed, start in paces
+        if pace > _STALL * usual
+    ]
 
 
 @dataclass(frozen=True)

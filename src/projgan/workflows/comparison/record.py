@@ -73,6 +73,7 @@ def _outcome_as_dict(outcome: Outcome) -> dict[str, Any]:
         "preset": outcome.preset,
         "settings": outcome.settings,
         "images_per_s": round(outcome.images_per_s, 3),
+        "stalls": outcome.stalls,
         "mean": None if mean is None else _curve_as_dict(mean),
         "runs": [
             {

@@ -12,21 +12,16 @@ from projgan.workflows.comparison.outcomes import Comparison, EqualDistance, Out
 Row = tuple[str, ...]
 
 
-def headline(comparison: Comparison) -> str:
-    """What the comparison found, in a line."""
-    sentences = equal_sentences(comparison)
-    return sentences[0] if sentences else "not far enough to compare"
-
-
 def context(comparison: Comparison) -> str:
     """What was trained on what, in a line."""
     terms = comparison.terms
+    count = len(terms["seeds"])
     config = next(iter(terms["contenders"].values()))["config"]
     generators = {one["config"]["generator"]["name"] for one in terms["contenders"].values()}
     return (
         f"{Path(terms['data']).name}, {config['data']['resolution']} px, "
-        f"{' and '.join(sorted(generators))}, {len(terms['seeds'])} seed(s) each"
-        + (" (thin lines) and their mean" if len(terms["seeds"]) > 1 else "")
+        f"{' and '.join(sorted(generators))}, "
+        + (f"{count} seeds (thin lines) and their mean" if count > 1 else "one seed")
     )
 
 
@@ -85,6 +80,25 @@ def equal_sentences(comparison: Comparison) -> list[str]:
     return [_sentence(best, equal) for equal in equals[:-1]]
 
 
+def stall_sentences(comparison: Comparison) -> list[str]:
+    """Warnings that some times are not to be trusted."""
+    return [
+        f"times of {outcome.name} are not to be trusted: {stall}"
+        for outcome in comparison.outcomes
+        for stall in outcome.stalls
+    ]
+
+
+def times_fewer(ratio: float) -> str:
+    """A ratio of images, in words."""
+    return f"{ratio:.1f} times fewer" if ratio >= 1 else f"{1 / ratio:.1f} times more"
+
+
+def times_less(ratio: float) -> str:
+    """A ratio of times, in words."""
+    return f"{ratio:.1f} times less" if ratio >= 1 else f"{1 / ratio:.1f} times more"
+
+
 def as_text(rows: Sequence[Row]) -> list[str]:
     """Rows as lines with aligned columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -112,7 +126,8 @@ def write_table(comparison: Comparison) -> None:
     for equal in comparison.equal_distances():
         title = equal_title(equal, comparison)
         lines += [f"## {title[0].upper()}{title[1:]}", "", *_markdown(equal_rows(equal)), ""]
-    lines += [f"- {sentence}" for sentence in equal_sentences(comparison)]
+    sentences = [*equal_sentences(comparison), *stall_sentences(comparison)]
+    lines += [f"- {sentence}" for sentence in sentences]
     lines += ["", "![distance over images and over time](compare.png)", ""]
     lines += ["![samples](samples.png)"] if comparison.samples.exists() else []
     storage.write_text(comparison.table, "\n".join(lines).rstrip() + "\n")
@@ -122,9 +137,10 @@ def _sentence(best: str, equal: EqualDistance) -> str:
     images, seconds = equal.images_ratio(best), equal.time_ratio(best)
     if images is None or seconds is None:
         return f"{equal.of} ended no closer than {best} began"
-    fewer = f"{images:.1f} times fewer" if images >= 1 else f"{1 / images:.1f} times more"
-    less = f"{seconds:.1f} times less" if seconds >= 1 else f"{1 / seconds:.1f} times more"
-    return f"{best} came as close as {equal.of} with {fewer} images in {less} time"
+    return (
+        f"{best} came as close as {equal.of} ended with {times_fewer(images)} images "
+        f"in {times_less(seconds)} time"
+    )
 
 
 def _remark(outcome: Outcome) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from projgan.errors import DivergedError
+from projgan.errors import DivergedError, StoppedBySignal
 from projgan.rundir import RunDir
 from projgan.training.checkpoint import find_latest
 from projgan.training.state import TrainingState
@@ -35,10 +35,7 @@ class Run:
         self._dir = RunDir(root / self.name)
         self._watch = watch
         self._images_seen, self._elapsed_s = 0, 0.0
-        checkpoint, _ = find_latest(self._dir.checkpoints)
-        if checkpoint is not None:
-            self._images_seen = checkpoint.counters["images_seen"]
-            self._elapsed_s = checkpoint.counters["elapsed_s"]
+        self._look()
 
     @property
     def progress(self) -> float:
@@ -63,6 +60,9 @@ class Run:
         listener = _Listener(self._watch, self.label, self._images_seen, until)
         try:
             result = self._train(until, metric, listener)
+        except StoppedBySignal:
+            self._look()
+            raise
         except DivergedError as error:
             self._diverged = error.what
             self._watch.note(f"{self.label}: diverged, and takes no more turns: {error.what}")
@@ -89,6 +89,13 @@ class Run:
             diverged=self._diverged,
             curve=read_curve(self._dir.history),
         )
+
+    def _look(self) -> None:
+        """See on disk how far the run is."""
+        checkpoint, _ = find_latest(self._dir.checkpoints)
+        if checkpoint is not None:
+            self._images_seen = checkpoint.counters["images_seen"]
+            self._elapsed_s = checkpoint.counters["elapsed_s"]
 
     def _train(self, until: int, metric: Metric, watch: Watch) -> TrainResult:
         if self._dir.config.is_file():
