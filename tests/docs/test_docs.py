@@ -22,6 +22,7 @@ from projgan.config.presets import PRESETS, preset_config
 from projgan.config.schema import RunConfig
 from projgan.data.drawn import write_drawn_set
 from projgan.generators import base
+from projgan.workflows.comparison.contenders import parse_contender
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -127,8 +128,11 @@ def parse(words: list[str]) -> None:
     args = parser.parse_args([word for word in words[1:] if word != "--help"])
     override(RunConfig(), settings_of(args))
     preset = getattr(args, "preset", None) or (args.name if name == "presets" else None)
-    if preset:
-        preset_config(preset)
+    for one in preset if isinstance(preset, list) else [preset]:
+        if one:
+            preset_config(one)
+    for contender in getattr(args, "contenders", []):
+        parse_contender(contender)
 
 
 def test_commands_are_found() -> None:
