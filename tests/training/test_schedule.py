@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from projgan.augment.pipeline import Augment
-from projgan.training.schedule import LAST_FACTOR, learning_rate_factor, set_learning_rate
+from projgan.training.schedule import LAST_FACTOR, learning_rate_factor, scale_learning_rate
 from projgan.training.state import new_state
-from projgan.training.step import TrainStep
+from projgan.training.steps import make_step
 from tiny import reals, tiny_config
 
 
@@ -19,16 +19,17 @@ def test_falls_along_a_line_at_the_end() -> None:
     assert factors == pytest.approx([1.0, 1.0, halfway, LAST_FACTOR, LAST_FACTOR])
 
 
-def test_every_group_gets_the_rate() -> None:
-    parameters = [nn.Parameter(torch.zeros(1)) for _ in range(2)]
-    optimizer = torch.optim.Adam([{"params": [p]} for p in parameters], lr=0.1)
-    set_learning_rate(optimizer, 0.02)
-    assert [group["lr"] for group in optimizer.param_groups] == [0.02, 0.02]
+def test_every_group_keeps_its_own_rate() -> None:
+    groups = [{"params": [nn.Parameter(torch.zeros(1))], "lr": rate} for rate in (0.1, 0.4)]
+    optimizer = torch.optim.Adam(groups)
+    scale_learning_rate(optimizer, 0.5)
+    scale_learning_rate(optimizer, 0.25)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.025, 0.1])
 
 
 def test_steps_use_it() -> None:
     config = tiny_config(optimizer__decay="1.0", training__images="16")
-    state, step = new_state(config), TrainStep(config, Augment(()))
+    state, step = new_state(config), make_step(config, Augment(()))
     rates = []
     for _ in range(3):
         step(state, reals())

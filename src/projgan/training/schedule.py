@@ -29,7 +29,7 @@ def learning_rate_factor(images_seen: int, *, images: int, decay: float) -> floa
     return LAST_FACTOR + (1.0 - LAST_FACTOR) * left / decay
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group of `optimizer` this rate."""
+def scale_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Give every group of `optimizer` this share of the rate that it was made with."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor

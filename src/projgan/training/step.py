@@ -26,7 +26,7 @@ from projgan.errors import DivergedError
 from projgan.images import to_float
 from projgan.rng import derive_seed, torch_stream
 from projgan.training.ema import ema_beta, update_ema
-from projgan.training.schedule import learning_rate_factor, set_learning_rate
+from projgan.training.schedule import learning_rate_factor, scale_learning_rate
 from projgan.training.state import TrainingState
 
 
@@ -63,7 +63,7 @@ class TrainStep(ABC):
         self.is_bf16 = training.precision == "bf16"
         self.device = torch.device(training.device)
         self.images = training.images
-        self.optimizer = config.optimizer
+        self.decay = config.optimizer.decay
         self._augment = augment
 
     def __call__(self, state: TrainingState, real: Tensor) -> None:
@@ -138,10 +138,9 @@ class TrainStep(ABC):
 
     def _set_learning_rates(self, state: TrainingState) -> None:
         """Those of the config, or less of them near the end of a run that lets them fall."""
-        section = self.optimizer
-        factor = learning_rate_factor(state.images_seen, images=self.images, decay=section.decay)
-        set_learning_rate(state.optimizer_g, section.lr_g * factor)
-        set_learning_rate(state.optimizer_d, section.lr_d * factor)
+        factor = learning_rate_factor(state.images_seen, images=self.images, decay=self.decay)
+        scale_learning_rate(state.optimizer_g, factor)
+        scale_learning_rate(state.optimizer_d, factor)
 
     def _remember(self, state: TrainingState, outcomes: list[Outcome]) -> None:
         """Hand the losses to the history, and to the controller if it steers by them."""
