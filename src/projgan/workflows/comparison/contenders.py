@@ -60,10 +60,30 @@ class Contender:
 
 
 BUILT_IN = (
-    Contender("plain", options={"heads.kind": "plain"}),
-    Contender("separable", options={"heads.kind": "separable"}),
+    Contender("projected", options={"discriminator.name": "projected"}),
+    Contender(
+        "fastgan",
+        options={
+            "discriminator.name": "fastgan",
+            "optimizer.lr_g": "2e-4",
+            "optimizer.lr_d": "2e-4",
+            "optimizer.beta1": "0.5",
+            "optimizer.beta2_g": "0.999",
+            "optimizer.beta2_d": "0.999",
+        },
+    ),
+    Contender(
+        "stylegan2",
+        options={
+            "discriminator.name": "stylegan2",
+            "optimizer.lr_g": "1e-3",
+            "optimizer.lr_d": "2e-3",
+            "training.step": "alternating",
+        },
+    ),
 )
-"""Who competes if nobody else is named."""
+"""Who competes if nobody else is named: the projected discriminator as the preset has it, and those
+trained from pixels with what is usual for them (as in the presets `pixels-...`)."""
 
 
 @dataclass(frozen=True)
