@@ -105,7 +105,15 @@ def make_generator(config: RunConfig) -> Generator:
             z_dim=section.z_dim,
             resolution=config.data.resolution,
             width=section.width,
+            num_classes=_num_classes(config),
         )
+
+
+def _num_classes(config: RunConfig) -> int:
+    """Classes of a conditional run, which are settled from its pictures; otherwise 0."""
+    if config.data.conditional and not config.data.classes:
+        raise UsageError("the classes are not settled", where="setting data.classes")
+    return len(config.data.classes)
 
 
 def make_discriminator(config: RunConfig) -> ProjectedDiscriminator:
@@ -126,6 +134,7 @@ def make_discriminator(config: RunConfig) -> ProjectedDiscriminator:
             expand=config.projector.expand,
             num_heads=config.heads.count,
             kind=config.heads.kind,
+            num_classes=_num_classes(config),
             seed=config.training.seed,
         )
 

@@ -13,6 +13,7 @@ EXAMPLES = (
     "projgan train photos/ --preset few-shot-256",
     "projgan train photos/ --resolution 64 --images 100k --set features.input_size=128",
     "projgan train photos/ --features lite0,deit_small_patch16_224",
+    "projgan train photos/ --conditional",
     "projgan train photos/ --preview-augment",
 )
 
@@ -27,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "runs/NAME_OF_DATA", "the run folder")
     add_pictures(parser)
     parser.add_argument("--mirror", action="store_true", help="also show every picture mirrored")
+    parser.add_argument(
+        "--conditional",
+        action="store_true",
+        help="learn the classes of the pictures: their sub-folders, or dataset.json",
+    )
     parser.add_argument(
         "--features",
         metavar="NAME",

@@ -55,7 +55,9 @@ def run_loop(
     while state.images_seen < images and not stop:
         started = time.monotonic()
         indices, flips = sampler.at(state.images_seen, step.batch)
-        step(state, data.images(indices, flips, device=device))
+        real = data.images(indices, flips, device=device)
+        c = data.classes_of(indices, device=device) if step.is_conditional else None
+        step(state, real, c)
         state.elapsed_s += time.monotonic() - started
         is_last = state.images_seen >= images
         for callback in callbacks:

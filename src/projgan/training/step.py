@@ -1,6 +1,7 @@
 """One step: both updates of a Projected GAN, on one screen.
 
 Shapes: B images a step, in k micro-batches of b; C channels, R pixels a side; M logits a picture.
+c are class indices (B,) of a conditional run, and None of another.
 
 Two modes. `alternating`, the reference's: the generator learns first, then fresh fakes of the
 updated generator and the reals teach the heads. `shared`: one set of fakes, augmented and projected
@@ -16,6 +17,7 @@ and noise have other draws.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +31,11 @@ from projgan.losses import hinge_fake_loss, hinge_generator_loss, hinge_real_los
 from projgan.rng import derive_seed, torch_stream
 from projgan.training.ema import ema_beta, update_ema
 from projgan.training.state import TrainingState
+
+Parts = Sequence[Tensor]
+"""Something for each micro-batch."""
+Labels = Sequence[Tensor | None]
+"""Classes for each micro-batch; each is None if the run is not conditional."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,12 @@ class TrainStep:
     Args:
         config: a settled config.
         augment: put before the discriminator, with its own draws for each batch of reals or fakes.
+        labels: (N,) class indices of all pictures, if the run is conditional: fakes get those of
+            pictures drawn at random, so that their classes are distributed like the data's.
     """
 
-    def __init__(self, config: RunConfig, augment: Augment) -> None:
+    def __init__(self, config: RunConfig, augment: Augment, labels: Tensor | None = None) -> None:
+        assert config.data.conditional == (labels is not None), "labels are for conditional runs"
         training = config.training
         self.seed = training.seed
         self.batch = training.batch
@@ -61,13 +71,15 @@ class TrainStep:
         self.ema_rampup = training.ema_rampup
         self.is_bf16 = training.precision == "bf16"
         self.device = torch.device(training.device)
-        self._augment = augment
+        self.is_conditional = labels is not None
+        self._augment, self._labels = augment, labels
 
-    def __call__(self, state: TrainingState, real: Tensor) -> None:
+    def __call__(self, state: TrainingState, real: Tensor, c: Tensor | None = None) -> None:
         """Update all of `state`, its counters included.
 
         Args:
             real: (B, C, R, R), uint8.
+            c: (B,) their classes, if the run is conditional.
         Raises: DivergedError: a loss or gradient is not finite; that update was not applied.
         """
         self._augment.p = state.controller.p
@@ -76,7 +88,7 @@ class TrainStep:
         state.generator.train()
         state.discriminator.train()
         update = self._shared if self.is_shared else self._alternating
-        outcomes = update(state, to_float(real).split(self.micro_batch))
+        outcomes = update(state, to_float(real).split(self.micro_batch), self._split(c))
         beta = ema_beta(
             state.images_seen,
             batch=self.batch,
@@ -88,24 +100,28 @@ class TrainStep:
         state.images_seen += self.batch
         self._remember(state, outcomes)
 
-    def _alternating(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
+    def _alternating(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
         heads = state.discriminator.heads
         losses_g, outcomes = [], []
 
         heads.requires_grad_(False)
-        for micro, z in enumerate(self._latents(state, "generator's turn")):
-            maps = self._project(state, self._generate(state, z), "generator's turn", micro)
-            loss_g = hinge_generator_loss(self._judge(state, maps))
+        turn = "generator's turn"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        for micro, (z, c) in enumerate(zip(latents, classes, strict=True)):
+            maps = self._project(state, self._generate(state, z, c), "generator's turn", micro)
+            loss_g = hinge_generator_loss(self._judge(state, maps, c))
             (loss_g * self.scale).backward()
             losses_g.append(loss_g.detach())
         self._apply(state, state.optimizer_g, losses_g, "generator")
 
         heads.requires_grad_(True)
-        latents = self._latents(state, "heads' turn")
-        for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
+        turn = "heads' turn"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
+        for micro, (z, c, real) in enumerate(parts):
             with torch.no_grad():
-                fake_maps = self._project(state, self._generate(state, z), "fake", micro)
-            fake_logits = self._judge(state, fake_maps)
+                fake_maps = self._project(state, self._generate(state, z, c), "fake", micro)
+            fake_logits = self._judge(state, fake_maps, c)
             loss_fake = hinge_fake_loss(fake_logits)
             (loss_fake * self.scale).backward()
             outcomes.append(
@@ -116,15 +132,17 @@ class TrainStep:
         )
         return outcomes
 
-    def _shared(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
+    def _shared(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
         heads = state.discriminator.heads
         head_parameters = list(heads.parameters())
         outcomes = []
-        latents = self._latents(state, "both turns")
-        for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
-            maps = self._project(state, self._generate(state, z), "fake", micro)
+        turn = "both turns"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
+        for micro, (z, c, real) in enumerate(parts):
+            maps = self._project(state, self._generate(state, z, c), "fake", micro)
             leaves = [m.detach().requires_grad_() for m in maps]
-            fake_logits = self._judge(state, leaves)
+            fake_logits = self._judge(state, leaves, c)
             loss_g, loss_fake = hinge_generator_loss(fake_logits), hinge_fake_loss(fake_logits)
 
             towards_maps = torch.autograd.grad(loss_g * self.scale, leaves, retain_graph=True)
@@ -140,16 +158,17 @@ class TrainStep:
     def _learn_reals(
         self,
         state: TrainingState,
-        real: Tensor,
+        real: tuple[Tensor, Tensor | None],
         micro: int,
         loss_g: Tensor,
         loss_fake: Tensor,
         fake_logits: Tensor,
     ) -> Outcome:
-        """The heads' gradient from (b, C, R, R) reals, the same in both modes."""
+        """The heads' gradient from reals (b, C, R, R) and their classes; the same in both modes."""
+        images, c = real
         with torch.no_grad():
-            real_maps = self._project(state, real, "real", micro)
-        real_logits = self._judge(state, real_maps)
+            real_maps = self._project(state, images, "real", micro)
+        real_logits = self._judge(state, real_maps, c)
         loss_real = hinge_real_loss(real_logits)
         (loss_real * self.scale).backward()
         parts = (loss_g, loss_real, loss_fake, real_logits, fake_logits)
@@ -161,10 +180,25 @@ class TrainStep:
         z = torch.randn(self.batch, state.generator.z_dim, generator=stream)
         return z.to(self.device).split(self.micro_batch)
 
-    def _generate(self, state: TrainingState, z: Tensor) -> Tensor:
+    def _fake_classes(self, state: TrainingState, turn: str) -> Labels:
+        """Classes for the step's latents: k times (b,), or None if the run is not conditional."""
+        if self._labels is None:
+            return self._split(None)
+        stream = torch_stream(self.seed, f"classes, {turn}", state.step)
+        pictures = torch.randint(len(self._labels), (self.batch,), generator=stream)
+        return self._split(self._labels[pictures].to(self.device))
+
+    def _split(self, c: Tensor | None) -> Labels:
+        """One part for each micro-batch."""
+        if c is None:
+            return (None,) * (self.batch // self.micro_batch)
+        return c.split(self.micro_batch)
+
+    def _generate(self, state: TrainingState, z: Tensor, c: Tensor | None) -> Tensor:
         """(b, z_dim) -> (b, C, R, R) fakes, float32."""
         with self._autocast():
-            return state.generator(z).float()
+            # A generator without classes need not take them.
+            return (state.generator(z) if c is None else state.generator(z, c)).float()
 
     def _project(self, state: TrainingState, images: Tensor, what: str, micro: int) -> list[Tensor]:
         """Augment (b, C, R, R), then the frozen part: four maps."""
@@ -173,10 +207,10 @@ class TrainStep:
         with self._autocast():
             return state.discriminator.project(self._augment(images, generator=stream))
 
-    def _judge(self, state: TrainingState, maps: list[Tensor]) -> Tensor:
+    def _judge(self, state: TrainingState, maps: list[Tensor], c: Tensor | None) -> Tensor:
         """The heads' logits on four maps: (b, M), float32."""
         with self._autocast():
-            return state.discriminator.heads(maps).float()
+            return state.discriminator.heads(maps, c).float()
 
     def _apply(
         self,

@@ -21,19 +21,21 @@ class Lite1Distance:
     """Called with a snapshot, as `train(metric=...)` wants it: `fd_lite1` of samples and reals.
 
     The features of the reals are computed once. Samples and reals are both rounded to uint8, so
-    that neither side has finer values than a file can hold.
+    that neither side has finer values than a file can hold. A conditional generator makes fakes of
+    the reals' classes, one for one.
 
     Args:
-        data: the reals; at most `limit` of them, in the set's order.
+        data: the reals; at most `limit` of them, evenly spaced, for a set may be sorted by class.
         limit: most reals, and number of fakes.
     """
 
     def __init__(self, data: PreparedSet, *, limit: int = 1_000) -> None:
         self._extractor = Extractor("lite1")
         self._count = min(limit, len(data))
+        chosen = np.arange(self._count) * len(data) // self._count
+        self._classes = None if data.labels is None else data.classes_of(chosen)
         self._real = self._extractor.features(
-            data.images(np.arange(start, min(start + _BATCH, self._count)))
-            for start in range(0, self._count, _BATCH)
+            data.images(chosen[start : start + _BATCH]) for start in range(0, self._count, _BATCH)
         )
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
@@ -44,5 +46,6 @@ class Lite1Distance:
     def _fakes(self, snapshot: Snapshot) -> Iterator[Tensor]:
         with torch.no_grad():
             latents = snapshot.generator.latents(list(range(self._count)))
-            for images in snapshot.images(latents, batch=_BATCH):
+            classes = self._classes if snapshot.class_names else None
+            for images in snapshot.images(latents, classes=classes, batch=_BATCH):
                 yield to_uint8(images)
