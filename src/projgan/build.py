@@ -109,7 +109,15 @@ def make_generator(config: RunConfig) -> Generator:
             z_dim=section.z_dim,
             resolution=config.data.resolution,
             width=section.width,
+            num_classes=_num_classes(config),
         )
+
+
+def _num_classes(config: RunConfig) -> int:
+    """Classes of a conditional run, which are settled from its pictures; otherwise 0."""
+    if config.data.conditional and not config.data.classes:
+        raise UsageError("the classes are not settled", where="setting data.classes")
+    return len(config.data.classes)
 
 
 def make_discriminator(config: RunConfig) -> Discriminator:
@@ -120,9 +128,16 @@ def make_discriminator(config: RunConfig) -> Discriminator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.training.seed, "discriminator weights"))
         if section.name == "fastgan":
-            return FastGANDiscriminator(resolution=resolution, width=section.width)
+            return FastGANDiscriminator(
+                resolution=resolution, width=section.width, num_classes=_num_classes(config)
+            )
         base, most = channels_by_width(section.width)
-        return StyleGAN2Discriminator(resolution=resolution, channel_base=base, channel_max=most)
+        return StyleGAN2Discriminator(
+            resolution=resolution,
+            channel_base=base,
+            channel_max=most,
+            num_classes=_num_classes(config),
+        )
 
 
 def _make_projected(config: RunConfig) -> ProjectedDiscriminator:
@@ -143,6 +158,7 @@ def _make_projected(config: RunConfig) -> ProjectedDiscriminator:
             expand=config.projector.expand,
             num_heads=config.heads.count,
             kind=config.heads.kind,
+            num_classes=_num_classes(config),
             seed=config.training.seed,
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -17,12 +17,18 @@ from projgan import storage
 from projgan.build import choose_device, make_generator
 from projgan.config.load import from_dict
 from projgan.config.schema import RunConfig
+from projgan.data.classes import find_class
 from projgan.errors import CheckpointError, ProjganError, UsageError, choose_from
 from projgan.generators.base import Generator, StyleGenerator
 from projgan.layers.noise import NOISE_MODES, NoiseMode, has_noise, set_noise_mode
 from projgan.rng import derive_seed
 from projgan.rundir import RunDir
 from projgan.tensors import read_tensors, write_tensors
+
+Classes = int | str | Sequence[int | str] | Tensor | None
+"""Which classes: one for all pictures, by index or name, or one for each of them."""
+Forward = Callable[[Tensor, Tensor | None], Tensor]
+"""Latents or styles, and class indices (B,) if there are classes, to pictures."""
 
 _WEIGHTS_FILE = "generator.safetensors"
 _ABOUT_FILE = "snapshot.json"
@@ -85,10 +91,16 @@ class Snapshot:
         size = sum(value.numel() * value.element_size() for value in weights.values())
         storage.write_folder(folder, write_files, bytes_needed=size + 100_000)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes that it can make; none if its run was not conditional."""
+        return self.config.data.classes
+
     def sample(
         self,
         seeds: Iterable[int],
         *,
+        classes: Classes = None,
         truncation_psi: float | None = None,
         truncation_cutoff: int | None = None,
         noise: NoiseMode | None = None,
@@ -96,10 +108,12 @@ class Snapshot:
     ) -> Tensor:
         """One picture a seed: (N, 3, R, R) float32 in about [-1, 1], on the CPU.
 
-        Each picture depends on its seed alone, not on its neighbours or on `batch` (but for the
-        rounding of float32, which a batch of another size may change).
+        Each picture depends on its seed and class alone, not on its neighbours or on `batch` (but
+        for the rounding of float32, which a batch of another size may change).
 
         Args:
+            classes: of a conditional generator: one for all pictures, or one for each. None takes
+                the classes in turn: seed 7 of 5 classes has class 2.
             truncation_psi: for generators with styles: 1 for all the variety there is, less for
                 less of it and more regular pictures, 0 for the mean one. None leaves styles alone.
             truncation_cutoff: truncate only so many styles, coarse ones first.
@@ -112,6 +126,7 @@ class Snapshot:
             raise UsageError("no seeds given")
         pictures = self.images(
             self.generator.latents(seeds),
+            classes=self.classes_of(seeds, classes),
             truncation_psi=truncation_psi,
             truncation_cutoff=truncation_cutoff,
             noise=noise,
@@ -123,6 +138,7 @@ class Snapshot:
         self,
         latents_z: Tensor,
         *,
+        classes: Classes = None,
         truncation_psi: float | None = None,
         truncation_cutoff: int | None = None,
         noise: NoiseMode | None = None,
@@ -130,24 +146,39 @@ class Snapshot:
     ) -> Iterator[Tensor]:
         """Pictures of (N, z_dim) latents, batch by batch, as `sample` gives them.
 
-        Arguments are checked before the first picture is asked for.
+        Arguments are checked before the first picture is asked for. Classes must be given if there
+        are any: latents tell of no turn.
         """
         self._require_noise(noise)
-        forward: Callable[[Tensor], Tensor] = self.generator
+        forward: Forward = self._forward
         if truncation_psi is not None or truncation_cutoff is not None:
             forward = self._truncated(truncation_psi, truncation_cutoff)
+        c = self._indices(classes, len(latents_z))
+        size = 1 if noise == "random" else batch
+        latents = latents_z.split(size)
+        labels = [None] * len(latents) if c is None else c.split(size)
+        parts = zip(latents, labels, strict=True)
         if noise == "random":
-            return (self._with_own_noise(forward, z[None]) for z in latents_z)
-        return (self._compute(forward, z, noise) for z in latents_z.split(batch))
+            return (self._with_own_noise(forward, z, label) for z, label in parts)
+        return (self._compute(forward, z, label, noise=noise) for z, label in parts)
+
+    def classes_of(self, seeds: Iterable[int], classes: Classes = None) -> Classes:
+        """`classes`, or where they are None the class index that each seed has by its turn."""
+        if classes is not None or not self.class_names:
+            return classes
+        return [seed % len(self.class_names) for seed in seeds]
 
     @torch.no_grad()
-    def styles(self, seeds: Iterable[int]) -> Tensor:
+    def styles(self, seeds: Iterable[int], *, classes: Classes = None) -> Tensor:
         """The styles of seeds, to look at or to mix: (N, num_styles, w_dim), on the CPU.
 
-        Raises: UsageError: the generator has no styles.
+        classes: as for `sample`.
+        Raises: UsageError: the generator has no styles, or no such class.
         """
+        seeds = list(seeds)
         generator = self._style_generator("styles")
-        return generator.styles(generator.latents(seeds).to(self._device())).cpu()
+        c = self._indices(self.classes_of(seeds, classes), len(seeds))
+        return self._styles(generator.latents(seeds), c).cpu()
 
     def synthesize(
         self,
@@ -166,43 +197,79 @@ class Snapshot:
         self._require_noise(noise)
         if noise == "random":
             raise UsageError("random noise follows from a latent; styles take const or none")
-        forward: Callable[[Tensor], Tensor] = generator.synthesize
+
+        def plain(styles_w: Tensor, c: Tensor | None) -> Tensor:
+            return generator.synthesize(styles_w)
+
+        forward: Forward = plain
         if truncation_psi is not None or truncation_cutoff is not None:
             forward = self._truncated(truncation_psi, truncation_cutoff, from_styles=True)
-        return (self._compute(forward, w, noise) for w in styles_w.split(batch))
+        return (self._compute(forward, w, None, noise=noise) for w in styles_w.split(batch))
 
     def _truncated(
         self, psi: float | None, cutoff: int | None, *, from_styles: bool = False
-    ) -> Callable[[Tensor], Tensor]:
+    ) -> Forward:
         """The generator, or its half from styles on, with truncation."""
         generator = self._style_generator("truncation")
         if psi is None:
             raise UsageError("a truncation cutoff has no effect without a truncation psi")
         generator.check_truncation(psi, cutoff)
 
-        def forward(inputs: Tensor) -> Tensor:
-            styles_w = inputs if from_styles else generator.styles(inputs)
+        def forward(inputs: Tensor, c: Tensor | None) -> Tensor:
+            styles_w = inputs if from_styles else self._styles(inputs, c)
             return generator.synthesize(generator.truncate(styles_w, psi, cutoff=cutoff))
 
         return forward
 
+    def _forward(self, z: Tensor, c: Tensor | None) -> Tensor:
+        # A generator without classes need not take them.
+        images: Tensor = self.generator(z) if c is None else self.generator(z, c)
+        return images
+
+    def _styles(self, z: Tensor, c: Tensor | None) -> Tensor:
+        """Styles on the generator's device."""
+        generator, device = self._style_generator("styles"), self._device()
+        if c is None:
+            return generator.styles(z.to(device))
+        return generator.styles(z.to(device), c.to(device))
+
+    def _indices(self, classes: Classes, count: int) -> Tensor | None:
+        """A class index for each of `count` pictures: (N,), or None without classes."""
+        if classes is None:
+            if self.class_names:
+                raise UsageError("a conditional generator needs a class for each latent")
+            return None
+        if isinstance(classes, Tensor):
+            classes = classes.tolist()
+        wanted = [classes] * count if isinstance(classes, (int, str)) else list(classes)
+        if len(wanted) != count:
+            raise UsageError(f"{len(wanted)} classes for {count} pictures: give one, or one each")
+        found = {name: find_class(name, self.class_names) for name in set(wanted)}
+        return torch.tensor([found[name] for name in wanted], dtype=torch.int64)
+
     @torch.no_grad()
     def _compute(
-        self, forward: Callable[[Tensor], Tensor], inputs: Tensor, noise: NoiseMode | None
+        self,
+        forward: Forward,
+        inputs: Tensor,
+        c: Tensor | None,
+        *,
+        noise: NoiseMode | None,
     ) -> Tensor:
         """One batch through `forward`, on the generator's device and under a noise mode."""
         set_noise_mode(self.generator, noise or "const")
+        device = self._device()
         try:
-            return forward(inputs.to(self._device())).float().cpu()
+            return forward(inputs.to(device), None if c is None else c.to(device)).float().cpu()
         finally:
             set_noise_mode(self.generator, "const")
 
-    def _with_own_noise(self, forward: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    def _with_own_noise(self, forward: Forward, z: Tensor, c: Tensor | None) -> Tensor:
         """One picture with noise that its latent (1, z_dim) decides, in whatever company."""
         device = self._device()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(derive_seed(0, f"noise of {z.cpu().numpy().tobytes().hex()}"))
-            return self._compute(forward, z, "random")
+            return self._compute(forward, z, c, noise="random")
 
     def _device(self) -> torch.device:
         return next(self.generator.parameters()).device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import zipfile
@@ -132,6 +133,22 @@ def test_a_vanished_source_is_found_by_its_fingerprint(picture_folder: Path, cac
     for unknown in ("", "0" * 64, "../../etc"):
         with pytest.raises(DataError, match="no such folder"):
             open_cached(config, cache=cache, fingerprint=unknown)
+
+
+def test_renamed_classes_share_the_set_and_keep_their_names(
+    picture_folder: Path, cache: Path
+) -> None:
+    names = sorted(path.name for path in picture_folder.iterdir())
+    content = {"labels": [[name, index % 2] for index, name in enumerate(names)]}
+    sets = []
+    for class_names in (["even", "odd"], ["straight", "strange"]):
+        text = json.dumps(content | {"class_names": class_names})
+        (picture_folder / "dataset.json").write_text(text)
+        for _ in range(2):  # fresh, and from the cache
+            prepared = opened(picture_folder, cache)[0]
+            assert prepared.class_names == class_names
+        sets.append(prepared.folder)
+    assert sets[0] == sets[1]
 
 
 def test_a_zip_is_cached_too(picture_folder: Path, cache: Path, tmp_path: Path) -> None:

@@ -90,6 +90,16 @@ def test_the_set_is_the_same_bytes_every_time(tmp_path: Path) -> None:
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_by_kind_each_kind_has_a_folder_and_pictures_are_the_same(tmp_path: Path) -> None:
+    plain = write_drawn_set(tmp_path / "plain", count=12, size=32)
+    by_kind = write_drawn_set(tmp_path / "kinds", count=12, size=32, by_kind=True)
+    assert [path.read_bytes() for path in by_kind] == [path.read_bytes() for path in plain]
+    assert [path.name for path in by_kind] == [path.name for path in plain]
+    for index, path in enumerate(by_kind):
+        assert path.parent.name == grow(numpy_stream(0, "drawn", index)).kind
+    assert {path.name for path in (tmp_path / "kinds").iterdir()} <= set(KINDS)
+
+
 def test_a_folder_that_holds_anything_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "holiday.png").write_bytes(b"mine")
     with pytest.raises(UsageError, match="empty folder"):

@@ -9,7 +9,7 @@ import pytest
 
 from projgan.data.labels import labels_from_file, labels_from_folders
 from projgan.data.scan import FolderSource
-from projgan.errors import DataError
+from projgan.errors import DataError, UsageError
 
 
 def test_first_level_folders_are_classes() -> None:
@@ -58,7 +58,7 @@ def test_dataset_json_may_say_that_there_are_none(tmp_path: Path) -> None:
         {"other": 1},
         {"labels": 3},
         {"labels": [["a.png"]]},
-        {"labels": [["a.png", [0.1, 0.2]], ["b/c.png", 0]]},
+        {"labels": [["a.png", 0.5], ["b/c.png", 0]]},
         {"labels": [["a.png", -1], ["b/c.png", 0]]},
         {"labels": [["a.png", True], ["b/c.png", 0]]},
         {"labels": [["a.png", 10**9], ["b/c.png", 0]]},
@@ -71,6 +71,22 @@ def test_other_forms_are_data_errors_that_show_the_right_one(
 ) -> None:
     with pytest.raises(DataError, match='{"labels"'):
         labels_from_file(source(tmp_path, content))
+
+
+def test_vectors_as_labels_are_refused_by_name(tmp_path: Path) -> None:
+    vectors = {"labels": [["a.png", [0.1, 0.9]], ["b/c.png", [1.0, 0.0]]]}
+    with pytest.raises(UsageError, match="vectors of numbers") as caught:
+        labels_from_file(source(tmp_path, vectors))
+    assert "class number" in caught.value.next_command
+
+
+@pytest.mark.parametrize("names", [["x", "x", "y"], ["x", "y"], ["x", "y", 3], "xyz"])
+def test_names_that_tell_no_classes_apart_give_way_to_numbers(
+    tmp_path: Path, names: object
+) -> None:
+    labels = {"labels": [["a.png", 2], ["b/c.png", 0]], "class_names": names}
+    read = labels_from_file(source(tmp_path, labels))
+    assert read is not None and read.class_names == ["0", "1", "2"]
 
 
 def test_a_picture_without_label_is_named(tmp_path: Path) -> None:

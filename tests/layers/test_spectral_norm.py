@@ -5,7 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from projgan.layers.spectral_norm import SpectralNormConv2d, SpectralNormConvTranspose2d
+from projgan.layers.spectral_norm import (
+    SpectralNormConv2d,
+    SpectralNormConvTranspose2d,
+    SpectralNormLinear,
+)
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
 
@@ -129,3 +133,25 @@ def test_autocast_leaves_the_normalisation_in_float32(is_training, monkeypatch):
 
 def test_state_holds_weight_and_vectors():
     assert set(SpectralNormConv2d(2, 2, 1).state_dict()) == {"weight", "u", "v"}
+
+
+def test_linear_equals_the_classic_form():
+    torch.manual_seed(0)
+    layer = SpectralNormLinear(5, 7).double()
+    twin = nn.Linear(5, 7).double()
+    twin.load_state_dict({name: p.detach() for name, p in layer.named_parameters()})
+    twin = nn.utils.spectral_norm(twin)
+    twin.weight_u.copy_(layer.u)
+    twin.weight_v.copy_(layer.v)
+    x = torch.randn(3, 5, dtype=torch.float64)
+    (layer(x).square().sum() + layer(x + 1).sum()).backward()
+    (twin(x).square().sum() + twin(x + 1).sum()).backward()
+    torch.testing.assert_close(layer.weight.grad, twin.weight_orig.grad)
+    torch.testing.assert_close(layer.u, twin.weight_u)
+    torch.testing.assert_close(layer.eval()(x), twin.eval()(x))
+
+
+def test_linear_is_float32_under_autocast():
+    layer = SpectralNormLinear(5, 7)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(torch.randn(3, 5, dtype=torch.bfloat16)).dtype == torch.float32

@@ -18,7 +18,9 @@ HEAD_NAMES: NameTable = (
 )
 
 
-def heads_names(num_downs: tuple[int, ...], *, kind: str) -> NameTable:
+def heads_names(
+    num_downs: tuple[int, ...], *, kind: str, is_conditional: bool = False
+) -> NameTable:
     """All heads, the first with `num_downs[0]` down blocks, and so on."""
     block = r"scales\.(\d)\.down\.(\d)"
     main = r"mini_discs.\1.main.\2.main"
@@ -34,4 +36,10 @@ def heads_names(num_downs: tuple[int, ...], *, kind: str) -> NameTable:
         (rf"scales\.{scale}\.logits", f"mini_discs.{scale}.main.{count}")
         for scale, count in enumerate(num_downs)
     ]
+    if is_conditional:
+        last = [
+            (r"scales\.(\d)\.logits", r"mini_discs.\1.cls"),
+            (r"scales\.(\d)\.classes\.embed", r"mini_discs.\1.embed"),
+            (r"scales\.(\d)\.classes\.project", r"mini_discs.\1.embed_proj.0"),
+        ]
     return (*layers, *last)

@@ -22,7 +22,11 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from projgan.layers.spectral_norm import SpectralNormConv2d, SpectralNormConvTranspose2d
+from projgan.layers.spectral_norm import (
+    SpectralNormConv2d,
+    SpectralNormConvTranspose2d,
+    SpectralNormLinear,
+)
 
 TOLERANCE = 1e-4
 """Largest `relative_error` that counts as the same number."""
@@ -30,17 +34,21 @@ TOLERANCE = 1e-4
 NameTable = Sequence[tuple[str, str]]
 """Pairs (regular expression for the path of one of our modules, path in the reference)."""
 
-_FASTGAN_BOTH: NameTable = (
+_FASTGAN_ALL: NameTable = (
     (r"start\.conv", "init.init.0"),
     (r"start\.norm", "init.init.1"),
-    (r"blocks\.(\d+)\.0\.conv", r"feat_\1.1"),
     (r"excitations\.(\d+)\.squeeze", r"se_\1.main.1"),
     (r"excitations\.(\d+)\.excite", r"se_\1.main.3"),
     (r"to_image", "to_big"),
 )
-FASTGAN_LITE_NAMES: NameTable = (*_FASTGAN_BOTH, (r"blocks\.(\d+)\.0\.norm", r"feat_\1.2"))
+FASTGAN_LITE_NAMES: NameTable = (
+    *_FASTGAN_ALL,
+    (r"blocks\.(\d+)\.0\.conv", r"feat_\1.1"),
+    (r"blocks\.(\d+)\.0\.norm", r"feat_\1.2"),
+)
 FASTGAN_NAMES: NameTable = (
-    *_FASTGAN_BOTH,
+    *_FASTGAN_ALL,
+    (r"blocks\.(\d+)\.0\.conv", r"feat_\1.1"),
     (r"blocks\.(\d+)\.0\.noise", r"feat_\1.2"),
     (r"blocks\.(\d+)\.0\.norm", r"feat_\1.3"),
     (r"blocks\.(\d+)\.1\.conv", r"feat_\1.5"),
@@ -48,7 +56,27 @@ FASTGAN_NAMES: NameTable = (
     (r"blocks\.(\d+)\.1\.norm", r"feat_\1.7"),
 )
 
+FASTGAN_CONDITIONAL_LITE_NAMES: NameTable = (
+    *_FASTGAN_ALL,
+    (r"embed", "embed"),
+    (r"blocks\.(\d+)\.convs\.0", r"feat_\1.conv"),
+    (r"blocks\.(\d+)\.norms\.0\.norm", r"feat_\1.bn"),
+    (r"blocks\.(\d+)\.norms\.0\.(gain|bias)", r"feat_\1.bn.\2"),
+)
+FASTGAN_CONDITIONAL_NAMES: NameTable = (
+    *_FASTGAN_ALL,
+    (r"embed", "embed"),
+    (r"blocks\.(\d+)\.convs\.0", r"feat_\1.conv1"),
+    (r"blocks\.(\d+)\.convs\.1", r"feat_\1.conv2"),
+    (r"blocks\.(\d+)\.noise", r"feat_\1.noise"),
+    (r"blocks\.(\d+)\.norms\.0\.norm", r"feat_\1.bn1"),
+    (r"blocks\.(\d+)\.norms\.1\.norm", r"feat_\1.bn2"),
+    (r"blocks\.(\d+)\.norms\.0\.(gain|bias)", r"feat_\1.bn1.\2"),
+    (r"blocks\.(\d+)\.norms\.1\.(gain|bias)", r"feat_\1.bn2.\2"),
+)
+
 _SPECTRAL_NORM_LEAVES = {"weight": "weight_orig", "u": "weight_u", "v": "weight_v"}
+_BARE_NORM_LEAVES = {"running_mean": "stored_mean", "running_var": "stored_var"}
 
 
 def parity_file(name: str) -> Path:
@@ -142,12 +170,18 @@ def reference_names(module: nn.Module, table: NameTable) -> dict[str, str]:
         path, _, leaf = ours.rpartition(".")
         if leaf == "num_batches_tracked":
             continue
-        is_normalized = isinstance(
-            module.get_submodule(path), (SpectralNormConv2d, SpectralNormConvTranspose2d)
-        )
-        leaf = _SPECTRAL_NORM_LEAVES.get(leaf, leaf) if is_normalized else leaf
+        leaf = _reference_leaf(module.get_submodule(path), leaf)
         names[ours] = f"{_reference_path(path, table)}.{leaf}"
     return names
+
+
+def _reference_leaf(module: nn.Module, leaf: str) -> str:
+    normalized = (SpectralNormConv2d, SpectralNormConvTranspose2d, SpectralNormLinear)
+    if isinstance(module, normalized):
+        return _SPECTRAL_NORM_LEAVES.get(leaf, leaf)
+    if isinstance(module, nn.BatchNorm2d) and not module.affine:
+        return _BARE_NORM_LEAVES[leaf]
+    return leaf
 
 
 def _reference_path(path: str, table: NameTable) -> str:

@@ -19,14 +19,23 @@ def rule_pictures(size: int) -> Tensor:
 
 
 def reference_discriminator(
-    *, kind: HeadKind = "plain", level: int = 2, input_size: int | None = None
+    *,
+    kind: HeadKind = "plain",
+    level: int = 2,
+    input_size: int | None = None,
+    num_classes: int = 0,
 ) -> ProjectedDiscriminator:
     discriminator = ProjectedDiscriminator(
-        features="lite0-reference", kind=kind, level=level, input_size=input_size
+        features="lite0-reference",
+        kind=kind,
+        level=level,
+        input_size=input_size,
+        num_classes=num_classes,
     )
     num_downs = (4, 3, 2, 1) if level == 2 else (3, 2, 1, 0)
+    table = heads_names(num_downs, kind=kind, is_conditional=num_classes > 0)
     load_by_rule(discriminator.projector, PROJECTOR_NAMES, prefix="scratch.")
-    load_by_rule(discriminator.heads, heads_names(num_downs, kind=kind), prefix="heads.")
+    load_by_rule(discriminator.heads, table, prefix="heads.")
     return discriminator.eval()
 
 
@@ -41,6 +50,18 @@ def test_logits_at_every_size(kind: HeadKind) -> None:
         logits = discriminator(rule_pictures(size))
         error = relative_error(logits, stored[f"{kind}_uncond_{size}"])
         assert error < TOLERANCE, f"{size} px: {error}"
+
+
+@pytest.mark.parametrize("kind", ["plain", "separable"])
+@torch.no_grad()
+def test_logits_of_conditional_heads(kind: HeadKind) -> None:
+    """Classes 3 and 7 of the 1000 that the reference has whatever the set has."""
+    stored = read_parity("discriminator_logits")[0][f"{kind}_cond_256"]
+    discriminator = reference_discriminator(kind=kind, num_classes=1000)
+    maps = discriminator.project(rule_pictures(256))
+    classes = torch.tensor([3, 7])
+    assert relative_error(discriminator.heads(maps, classes), stored) < TOLERANCE
+    assert relative_error(discriminator.heads(maps, classes.flip(0)), stored) > 100 * TOLERANCE
 
 
 @pytest.mark.parametrize("level", [0, 1])

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from parity.reference import (
+    FASTGAN_CONDITIONAL_LITE_NAMES,
+    FASTGAN_CONDITIONAL_NAMES,
     FASTGAN_LITE_NAMES,
     FASTGAN_NAMES,
     TOLERANCE,
@@ -17,6 +19,8 @@ from projgan.generators import FastGAN
 
 pytestmark = pytest.mark.parity
 NAMES = {True: FASTGAN_LITE_NAMES, False: FASTGAN_NAMES}
+CONDITIONAL_NAMES = {True: FASTGAN_CONDITIONAL_LITE_NAMES, False: FASTGAN_CONDITIONAL_NAMES}
+CLASSES = torch.tensor([3, 7])
 
 
 @pytest.mark.parametrize("file", ["fastgan", "fastgan_lite"])
@@ -46,6 +50,27 @@ def test_rule_made_weights_give_the_reference_image(kind, resolution):
     with torch.no_grad():
         image = generator(z)[:, :, ::step, ::step]
     assert relative_error(image, stored) < TOLERANCE
+
+
+@pytest.mark.parametrize("resolution", [128, 256])
+@pytest.mark.parametrize("kind", ["lite", "full"])
+@torch.no_grad()
+def test_conditional_generators_give_the_reference_image(kind, resolution):
+    stored = read_parity("fastgan_images")[0][f"{kind}_cond_{resolution}"]
+    step = resolution // stored.shape[-1]
+    lite = kind == "lite"
+    generator = FastGAN(
+        z_dim=64, resolution=resolution, width=16, lite=lite, num_classes=1000
+    ).eval()
+    load_by_rule(generator, CONDITIONAL_NAMES[lite], prefix="synthesis.")
+    z = torch.from_numpy(rs("z").randn(2, 64)).float()
+
+    def error(classes):
+        torch.manual_seed(123)
+        return relative_error(generator(z, classes)[:, :, ::step, ::step], stored)
+
+    assert error(CLASSES) < TOLERANCE
+    assert error(CLASSES.flip(0)) > 100 * TOLERANCE  # the image tells of the classes
 
 
 def test_noise_is_tested_by_the_stored_images():

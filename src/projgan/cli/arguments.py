@@ -48,6 +48,11 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps")
 
 
+def add_class(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--class`, which the program calls `classes`."""
+    parser.add_argument("--class", dest="classes", metavar="CLASS", help=what)
+
+
 def add_truncation(parser: argparse.ArgumentParser) -> None:
     """`--truncation-psi` and `--truncation-cutoff`."""
     parser.add_argument(
@@ -92,6 +97,7 @@ SHORT_NAMES = {
     "dedupe": "data.dedupe",
     "max_bad": "data.max_bad",
     "discriminator": "discriminator.name",
+    "conditional": "data.conditional",
     "features": "features.name",
     "features_weights": "features.weights",
     "images": "training.images",

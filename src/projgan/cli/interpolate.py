@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from projgan.cli.arguments import add_device, add_out, add_truncation
+from projgan.cli.arguments import add_class, add_device, add_out, add_truncation
 
 EXAMPLES = (
     "projgan interpolate runs/photos --out walk.gif",
     "projgan interpolate runs/photos --seeds 0-35 --columns 3 --rows 3 --out walk.webp",
+    "projgan interpolate runs/photos --class rose,tulip --columns 2",
 )
 
 
@@ -26,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--columns", type=int, default=1, metavar="N", help="walks side by side")
     parser.add_argument("--rows", type=int, default=1, metavar="N", help="walks above each other")
+    add_class(
+        parser,
+        "of a conditional run: one class for all cells, or several with commas, which the cells "
+        "have in turn (default: all classes in turn)",
+    )
     add_truncation(parser)
     add_out(
         parser,
@@ -55,6 +61,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         fps=args.fps,
         columns=args.columns,
         rows=args.rows,
+        classes=args.classes,
         truncation_psi=args.truncation_psi,
         truncation_cutoff=args.truncation_cutoff,
         device=args.device or "auto",

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from projgan.cli.arguments import add_device, add_out, add_truncation
+from projgan.cli.arguments import add_class, add_device, add_out, add_truncation
 from projgan.errors import UsageError
 
 EXAMPLES = (
     "projgan sample runs/photos --seeds 0-63 --grid",
     "projgan sample runs/photos/snapshots/000050000 --seeds 7,12,100-119 --out picks",
     "projgan sample runs/photos --seeds 0-5 --mix-with 10-17 --mix-layers 0-3",
+    "projgan sample runs/photos --seeds 0-9 --class all --grid",
 )
 
 
@@ -26,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", action="store_true", help="one grid instead of a file a seed")
     parser.add_argument(
         "--columns", type=int, metavar="N", help="of the grid (default: nearly square)"
+    )
+    add_class(
+        parser,
+        "of a conditional run: name or number, several with commas, or all: every seed in each "
+        "(default: classes in turn)",
     )
     add_truncation(parser)
     parser.add_argument(
@@ -70,6 +76,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         out=out,
         as_grid=args.grid,
         columns=args.columns,
+        classes=args.classes,
         truncation_psi=args.truncation_psi,
         truncation_cutoff=args.truncation_cutoff,
         noise=args.noise,
@@ -96,6 +103,7 @@ def _mix(args: argparse.Namespace) -> dict[str, Any]:
         seeds=parse_seeds(args.seeds),
         others=parse_seeds(args.mix_with),
         layers=layers,
+        classes=args.classes,
         out=Path(args.out or "mix.png"),
         truncation_psi=args.truncation_psi,
         truncation_cutoff=args.truncation_cutoff,

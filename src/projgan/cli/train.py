@@ -14,6 +14,7 @@ EXAMPLES = (
     "projgan train photos/ --resolution 64 --images 100k --set features.input_size=128",
     "projgan train photos/ --features lite0,deit_small_patch16_224",
     "projgan train photos/ --preset few-shot-64 --discriminator fastgan",
+    "projgan train photos/ --conditional",
     "projgan train photos/ --preview-augment",
 )
 
@@ -32,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--discriminator",
         metavar="NAME",
         help="projected, or one trained from pixels: fastgan, stylegan2",
+    )
+    parser.add_argument(
+        "--conditional",
+        action="store_true",
+        help="learn the classes of the pictures: their sub-folders, or dataset.json",
     )
     parser.add_argument(
         "--features",

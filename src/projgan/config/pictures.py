@@ -32,6 +32,10 @@ class DataConfig:
     """Keep one of each group of exactly equal files."""
     max_bad: float = 0.01
     """Share (0 to 1) of unusable pictures above which preparing fails."""
+    conditional: bool = False
+    """Learn the classes of the pictures, so that samples can be asked for by class."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes, in the order of their numbers; settled from the pictures."""
 
     def __post_init__(self) -> None:
         if self.resolution not in RESOLUTIONS:
@@ -49,3 +53,5 @@ class DataConfig:
             is_colour, "data.background", f"{self.background!r} is not a colour such as #ffffff"
         )
         require(0.0 <= self.max_bad <= 1.0, "data.max_bad", "must lie between 0 and 1")
+        has_effect = self.conditional or not self.classes
+        require(has_effect, "data.classes", "has no effect without data.conditional=true")

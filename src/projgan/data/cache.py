@@ -63,11 +63,13 @@ class Cache:
             values = json.loads((self.listings / f"{key}.json").read_bytes())
             found = self.find(values["fingerprint"])
             report = Report.from_dict(values["report"])
+            names = values.get("class_names")
         except (OSError, ValueError, KeyError, TypeError):
             return None
         if found is not None:
             # Of this very source: another with the same pictures may have had other bad files.
             found.report = report
+            _name_classes(found, names)
         return found
 
     def find(self, fingerprint: str) -> PreparedSet | None:
@@ -81,7 +83,8 @@ class Cache:
 
     def keep(self, folder: Path, key: str, report: Report) -> PreparedSet:
         """Take over a fresh `folder` (from `publish.new_folder`) for the listing `key`."""
-        fingerprint = PreparedSet.open(folder).fingerprint
+        fresh = PreparedSet.open(folder)
+        fingerprint, names = fresh.fingerprint, fresh.class_names
         if self.find(fingerprint) is None:
             target = self.sets / fingerprint
             shutil.rmtree(target, ignore_errors=True)  # a damaged one
@@ -91,9 +94,17 @@ class Cache:
                 if self.find(fingerprint) is None:  # else another process was faster
                     raise
         self.listings.mkdir(exist_ok=True)
-        listing = {"fingerprint": fingerprint, "report": report.as_dict()}
+        listing = {"fingerprint": fingerprint, "report": report.as_dict(), "class_names": names}
         write_text(self.listings / f"{key}.json", json.dumps(listing))
         kept = self.find(fingerprint)
         assert kept is not None, f"set {fingerprint} vanished while it was being kept"
         kept.report = report
+        _name_classes(kept, names)
         return kept
+
+
+def _name_classes(prepared: PreparedSet, names: object) -> None:
+    """Call the classes as this source does: another with the same pictures may differ in that."""
+    old = prepared.class_names
+    if old is not None and isinstance(names, list) and len(names) == len(old):
+        prepared.class_names = [str(name) for name in names]

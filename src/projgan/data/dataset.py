@@ -84,6 +84,7 @@ class PreparedSet:
             folder / PIXELS_NAME, np.uint8, "r", shape=shape
         )
         self._resident: Tensor | None = None
+        self._classes: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -131,6 +132,13 @@ class PreparedSet:
             which = torch.from_numpy(mirrored).to(batch.device)
             batch[which] = batch[which].flip(2)
         return batch.permute(0, 3, 1, 2)
+
+    def classes_of(self, indices: npt.ArrayLike, *, device: str | torch.device = "cpu") -> Tensor:
+        """Class indices of pictures: (B,) int64, on `device`. The set must have labels."""
+        assert self.labels is not None, "this set has no labels"
+        if self._classes is None:
+            self._classes = torch.tensor(self.labels, dtype=torch.int64)
+        return self._classes[torch.from_numpy(np.asarray(indices, np.int64))].to(device)
 
     def on_device(self, device: str | torch.device, budget_bytes: int) -> None:
         """Keep all pixels in the memory of `device`, if they take at most `budget_bytes`."""

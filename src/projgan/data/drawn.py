@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from projgan.data.flowers import grow
+from projgan.data.flowers import Flower, grow
 from projgan.data.painting import paint
 from projgan.errors import UsageError
 from projgan.images import save_image
@@ -31,7 +31,7 @@ def draw_picture(seed: int, index: int, size: int) -> Image.Image:
     """
     if not 8 <= size <= MAX_SIZE:
         raise UsageError(f"cannot draw at {size} pixels; choose a size from 8 to {MAX_SIZE}")
-    return paint(grow(numpy_stream(seed, "drawn", index)), size)
+    return paint(_flower(seed, index), size)
 
 
 def write_drawn_set(
@@ -40,6 +40,7 @@ def write_drawn_set(
     count: int,
     size: int,
     seed: int = 0,
+    by_kind: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Draw pictures 0 to count - 1 into `folder` as drawn-00000.png and so on; returns their paths.
@@ -49,6 +50,8 @@ def write_drawn_set(
         count: 1 to 100,000.
         size: side in pixels.
         seed: another seed gives another set; the same one gives the same bytes.
+        by_kind: each picture into a sub-folder with the name of its kind of flower: a set with
+            classes. The pictures are the same.
         progress: called with (pictures done, count) after each.
 
     Raises:
@@ -60,12 +63,18 @@ def write_drawn_set(
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for index in range(count):
-        path = folder / f"drawn-{index:05d}.png"
+        place = folder / _flower(seed, index).kind if by_kind else folder
+        place.mkdir(exist_ok=True)
+        path = place / f"drawn-{index:05d}.png"
         save_image(draw_picture(seed, index, size), path)
         paths.append(path)
         if progress is not None:
             progress(index + 1, count)
     return paths
+
+
+def _flower(seed: int, index: int) -> Flower:
+    return grow(numpy_stream(seed, "drawn", index))
 
 
 def _require_empty(folder: Path) -> None:

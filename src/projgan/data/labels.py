@@ -9,7 +9,7 @@ from typing import Any
 
 from projgan.data.report import Unusable
 from projgan.data.source import LABELS_NAME, Source
-from projgan.errors import DataError, printable
+from projgan.errors import DataError, UsageError, printable
 
 MAX_CLASSES = 100_000
 
@@ -28,6 +28,7 @@ def labels_from_file(source: Source) -> Labels | None:
     The form is {"labels": [["folder/name.png", 3], ...]} or {"labels": null}; projgan adds
     "class_names" to its own zips, which the StyleGAN tools ignore.
     Raises: DataError: if the file is damaged, has another form, or lacks a picture of the source.
+        UsageError: if labels are vectors of numbers, which the StyleGAN tools know.
     """
     try:
         content = json.loads(source.read(LABELS_NAME))
@@ -36,6 +37,8 @@ def labels_from_file(source: Source) -> Labels | None:
             return None
         of: dict[str, int] = {}
         for name, label in pairs:
+            if isinstance(label, list):
+                raise _vectors(source)
             if (
                 type(label) is not int
                 or not 0 <= label < MAX_CLASSES
@@ -44,6 +47,8 @@ def labels_from_file(source: Source) -> Labels | None:
                 raise ValueError(f"label {label!r} of {name!r}")
             of[name] = label
     except (Unusable, ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, UsageError):
+            raise
         raise DataError(
             f'{LABELS_NAME} must be {{"labels": [["name.png", 0], ...]}}, one class a picture; '
             f"found: {str(error)[:100]}",
@@ -77,8 +82,18 @@ def _require_all(source: Source, of: Mapping[str, int]) -> None:
         )
 
 
+def _vectors(source: Source) -> UsageError:
+    return UsageError(
+        f"labels in {LABELS_NAME} are vectors of numbers; projgan knows one class a picture",
+        where=f"{source.path}/{LABELS_NAME}",
+        next_command=f"write a class number for each picture, or remove {LABELS_NAME} "
+        "to train without labels",
+    )
+
+
 def _class_names(content: Mapping[str, Any], count: int) -> list[str]:
     names = content.get("class_names")
-    if isinstance(names, list) and len(names) == count and all(isinstance(n, str) for n in names):
-        return names
-    return [str(index) for index in range(count)]
+    numbers = [str(index) for index in range(count)]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return numbers
+    return names if len(names) == len(set(names)) == count else numbers

@@ -13,6 +13,9 @@ at projection level 2:
 Heads are laid out for 256 px pictures at every resolution ("nominal" sizes), so the logit maps
 grow with the picture: 4x4 at 224 px, 5x5 at 256, 13x13 at 512.
 
+A conditional head ends in 64 channels instead of one; the label of each picture says along which
+direction of these its logits are read (`discriminators/class_vectors.py`).
+
 Source: Projected GANs (Sauer et al., 2021), multi-scale discriminators; layers as in the official
 code.
 """
@@ -25,7 +28,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from projgan.discriminators.class_vectors import DIM, ClassVectors
 from projgan.errors import choose_from
+from projgan.layers.labels import require_labels
 from projgan.layers.spectral_norm import SpectralNormConv2d
 
 HeadKind = Literal["plain", "separable"]
@@ -43,11 +48,21 @@ class Head(nn.Module):
         in_channels: channels of the map.
         nominal_size: its side for a 256 px picture: a power of two from 8 to 128.
         kind: "plain" 4x4 convolutions, or "separable" ones with a fifteenth of the parameters.
+        num_classes: classes that labels choose between; 0: it takes none.
 
     Raises: UsageError for an unknown kind.
     """
 
-    def __init__(self, in_channels: int, nominal_size: int, *, kind: HeadKind = "plain") -> None:
+    # Deviation: in the reference a conditional head has 1000 classes whatever the set has.
+
+    def __init__(
+        self,
+        in_channels: int,
+        nominal_size: int,
+        *,
+        kind: HeadKind = "plain",
+        num_classes: int = 0,
+    ) -> None:
         super().__init__()
         if kind not in HEAD_KINDS:
             raise choose_from("kind of heads", kind, HEAD_KINDS)
@@ -59,11 +74,19 @@ class Head(nn.Module):
             size //= 2
             self.down.append(down(channels, WIDTHS[size]))
             channels = WIDTHS[size]
-        self.logits = SpectralNormConv2d(channels, 1, LAST_KERNEL)
+        self.num_classes = num_classes
+        self.logits = SpectralNormConv2d(channels, DIM if num_classes else 1, LAST_KERNEL)
+        self.classes = ClassVectors(num_classes) if num_classes else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, 1, h, w) raw logits, h = H * 8 / nominal_size - 3."""
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        """(B, in_channels, H, W) -> (B, 1, h, w) raw logits, h = H * 8 / nominal_size - 3.
+
+        c: (B,) class indices in [0, num_classes), if it has classes.
+        """
+        require_labels(c, num_classes=self.num_classes, batch=len(x))
         logits: Tensor = self.logits(self.down(x))
+        if c is not None and self.classes is not None:
+            logits = self.classes(logits, c)
         return logits
 
 
@@ -75,6 +98,7 @@ class Heads(nn.Module):
         nominal_sizes: sides of the maps for a 256 px picture.
         kind: of every head, see `Head`.
         count: maps judged, finest first.
+        num_classes: of every head, see `Head`.
     """
 
     def __init__(
@@ -84,20 +108,24 @@ class Heads(nn.Module):
         *,
         kind: HeadKind = "plain",
         count: int = 4,
+        num_classes: int = 0,
     ) -> None:
         super().__init__()
         assert 1 <= count <= len(channels), f"{count} heads do not fit {len(channels)} maps"
         pairs = list(zip(channels, nominal_sizes, strict=True))[:count]
-        self.scales = nn.ModuleList(Head(width, size, kind=kind) for width, size in pairs)
+        self.scales = nn.ModuleList(
+            Head(width, size, kind=kind, num_classes=num_classes) for width, size in pairs
+        )
 
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], c: Tensor | None = None) -> Tensor:
         """Maps (B, C_l, H_l, W_l), finest first -> (B, M) raw logits, the finest map's first.
 
+        c: (B,) class indices, if the heads have classes.
         In training mode every call also moves BatchNorm statistics and spectral-norm vectors.
         """
         assert len(maps) >= len(self.scales), f"{len(maps)} maps for {len(self.scales)} heads"
         # Maps beyond the last head are left unread.
-        logits = [head(x).flatten(1) for head, x in zip(self.scales, maps, strict=False)]
+        logits = [head(x, c).flatten(1) for head, x in zip(self.scales, maps, strict=False)]
         return torch.cat(logits, dim=1)
 
 

@@ -84,6 +84,8 @@ class ProjectedDiscriminator(Discriminator):
         expand: twice the channels at every coarser map.
         num_heads: maps of each network judged, finest first, 1 to 4.
         kind: "plain" or "separable" heads.
+        num_classes: classes of the pictures, for a conditional GAN; every call then takes a label
+            for each picture. 0: it takes none.
         seed: of the projection. Heads start from torch's global random stream, like any module.
         augment: applied to the pictures in `forward`, drawn anew in every call. None, the
             default, where the training step augments.
@@ -110,6 +112,7 @@ class ProjectedDiscriminator(Discriminator):
         expand: bool = True,
         num_heads: int = 4,
         kind: HeadKind = "plain",
+        num_classes: int = 0,
         seed: int = 0,
         augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
@@ -147,16 +150,18 @@ class ProjectedDiscriminator(Discriminator):
             [size for one in projectors for size in one.nominal_sizes[:num_heads]],
             kind=kind,
             count=num_heads * len(views),
+            num_classes=num_classes,
         )
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, M) raw logits: above 0 means "looks real".
 
+        c: (B,) class indices in [0, num_classes), if it has classes: "looks real for its class".
         Raises: UsageError for pictures that the network cannot judge; see `project`.
         """
         if self.augment is not None:
             images = self.augment(images)
-        logits: Tensor = self.heads(self.project(images))
+        logits: Tensor = self.heads(self.project(images), c)
         return logits
 
     def project(self, images: Tensor) -> list[Tensor]:

@@ -1,6 +1,8 @@
 """The contract that any generator meets, and the names under which generators are known.
 
-A generator of your own needs no change in this package. Complete, and trainable as it is:
+A generator of your own needs no change in this package. To be trained with classes, its builder
+also takes `num_classes` (and hands it on), and its `forward` also takes `c`, a class index for each
+sample. Without classes, complete, and trainable as it is:
 
     import torch
     from torch import Tensor, nn
@@ -26,6 +28,7 @@ A generator of your own needs no change in this package. Complete, and trainable
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
@@ -46,12 +49,14 @@ class Generator(nn.Module, ABC):
     Args:
         z_dim: length of a latent.
         resolution: side of the images in pixels.
+        num_classes: classes between which labels choose; 0: it is not conditional.
     """
 
-    def __init__(self, *, z_dim: int, resolution: int) -> None:
+    def __init__(self, *, z_dim: int, resolution: int, num_classes: int = 0) -> None:
         super().__init__()
         self.z_dim = z_dim
         self.resolution = resolution
+        self.num_classes = num_classes
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """Standard normal latents, one row a seed: (N, z_dim) float32 on the CPU.
@@ -63,8 +68,12 @@ class Generator(nn.Module, ABC):
         return torch.stack(rows) if rows else torch.empty(0, self.z_dim)
 
     @abstractmethod
-    def forward(self, z: Tensor) -> Tensor:
-        """(B, z_dim) -> (B, 3, resolution, resolution)."""
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """(B, z_dim) -> (B, 3, resolution, resolution).
+
+        c: (B,) class indices, for a conditional generator. One without classes is called with z
+        alone, and need not take c.
+        """
 
 
 class StyleGenerator(Generator):
@@ -75,7 +84,7 @@ class StyleGenerator(Generator):
     (`truncate`), and rows of different samples can be put together.
 
     Args:
-        z_dim, resolution: as for any generator.
+        z_dim, resolution, num_classes: as for any generator.
         w_dim: length of a style.
         num_styles: how many styles make an image.
 
@@ -85,23 +94,28 @@ class StyleGenerator(Generator):
 
     w_avg: Tensor
 
-    def __init__(self, *, z_dim: int, resolution: int, w_dim: int, num_styles: int) -> None:
-        super().__init__(z_dim=z_dim, resolution=resolution)
+    def __init__(
+        self, *, z_dim: int, resolution: int, w_dim: int, num_styles: int, num_classes: int = 0
+    ) -> None:
+        super().__init__(z_dim=z_dim, resolution=resolution, num_classes=num_classes)
         self.w_dim = w_dim
         self.num_styles = num_styles
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
     @abstractmethod
-    def styles(self, z: Tensor) -> Tensor:
-        """(B, z_dim) -> (B, num_styles, w_dim), not truncated; calls `track` when training."""
+    def styles(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """(B, z_dim) -> (B, num_styles, w_dim), not truncated; calls `track` when training.
+
+        c: as for `forward`.
+        """
 
     @abstractmethod
     def synthesize(self, styles_w: Tensor) -> Tensor:
         """(B, num_styles, w_dim) -> (B, 3, resolution, resolution)."""
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """(B, z_dim) -> (B, 3, resolution, resolution)."""
-        return self.synthesize(self.styles(z))
+        return self.synthesize(self.styles(z) if c is None else self.styles(z, c))
 
     @torch.no_grad()
     def track(self, w: Tensor) -> None:
@@ -135,7 +149,10 @@ class StyleGenerator(Generator):
 
 
 class Builder(Protocol):
-    """What `register` takes: a function or class called with exactly these names."""
+    """What `register` takes: a function or class called with exactly these names.
+
+    A conditional generator is built with one more, `num_classes`.
+    """
 
     def __call__(self, *, z_dim: int, resolution: int, width: int) -> Generator:
         """A generator with fresh weights; sizes as for `build_generator`."""
@@ -144,6 +161,9 @@ class Builder(Protocol):
 
 W_AVG_RATE = 0.002
 """How far a training forward moves the mean style towards the mean of its batch."""
+
+_MEANINGS = {"num_classes": "be trained with classes"}
+"""What a generator cannot do whose builder does not take a keyword."""
 
 _BUILDERS: dict[str, Builder] = {}
 _B = TypeVar("_B", bound=Builder)
@@ -169,7 +189,9 @@ def known_generators() -> tuple[str, ...]:
     return tuple(sorted(_BUILDERS))
 
 
-def build_generator(name: str, *, z_dim: int, resolution: int, width: int) -> Generator:
+def build_generator(
+    name: str, *, z_dim: int, resolution: int, width: int, num_classes: int = 0
+) -> Generator:
     """The generator registered as `name`, with fresh weights from torch's global random state.
 
     Args:
@@ -177,8 +199,25 @@ def build_generator(name: str, *, z_dim: int, resolution: int, width: int) -> Ge
         z_dim: length of a latent.
         resolution: side of the images in pixels.
         width: channels at 128 px (ngf); a builder scales its layers with it.
-    Raises: UsageError: for an unknown name, or sizes that the generator does not offer.
+        num_classes: of a conditional generator; 0: of one without classes.
+    Raises: UsageError: for an unknown name, or what the generator does not offer.
     """
     if name not in _BUILDERS:
         raise choose_from("generator", name, known_generators())
-    return _BUILDERS[name](z_dim=z_dim, resolution=resolution, width=width)
+    # A builder need not know what a plain generator does without.
+    further = {"num_classes": num_classes} if num_classes else {}
+    _require_keywords(name, further)
+    builder: Callable[..., Generator] = _BUILDERS[name]
+    return builder(z_dim=z_dim, resolution=resolution, width=width, **further)
+
+
+def _require_keywords(name: str, keywords: Iterable[str]) -> None:
+    """Raise `UsageError` if the builder called `name` does not take one of the keywords."""
+    parameters = inspect.signature(_BUILDERS[name]).parameters
+    takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    for keyword in keywords:
+        if keyword not in parameters and not takes_all:
+            raise UsageError(
+                f"the generator {name} cannot {_MEANINGS[keyword]}: its builder takes no {keyword}",
+                next_command="choose another: --set generator.name=fastgan-lite",
+            )

@@ -7,6 +7,7 @@ latents, two mapping layers, no style mixing and no path length regularisation i
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from projgan.errors import UsageError
@@ -14,6 +15,7 @@ from projgan.generators.base import StyleGenerator, register
 from projgan.generators.stylegan2_synthesis import Synthesis
 from projgan.layers.activation import scaled_leaky_relu
 from projgan.layers.equalized import EqualizedLinear
+from projgan.layers.labels import require_labels
 
 RESOLUTIONS = (8, 16, 32, 64, 128, 256, 512, 1024)
 MAPPING_LR_MULTIPLIER = 0.01
@@ -25,19 +27,29 @@ def normalize(z: Tensor) -> Tensor:
 
 
 class Mapping(nn.Module):
-    """Latents to styles: normalised, then fully connected layers that learn slowly."""
+    """Latents to styles: normalised, then fully connected layers that learn slowly.
 
-    def __init__(self, z_dim: int, w_dim: int, num_layers: int) -> None:
+    A class, if there are any, is embedded with the length of a style, normalised like a latent, and
+    put behind it.
+    """
+
+    def __init__(self, z_dim: int, w_dim: int, num_layers: int, *, num_classes: int = 0) -> None:
         super().__init__()
-        widths = [z_dim, *[w_dim] * num_layers]
+        self.num_classes = num_classes
+        self.embed = EqualizedLinear(num_classes, w_dim) if num_classes else None
+        widths = [z_dim + (w_dim if num_classes else 0), *[w_dim] * num_layers]
         self.layers = nn.ModuleList(
             EqualizedLinear(before, after, lr_multiplier=MAPPING_LR_MULTIPLIER)
             for before, after in zip(widths, widths[1:], strict=False)
         )
 
-    def forward(self, z: Tensor) -> Tensor:
-        """(B, z_dim) -> (B, w_dim), float32."""
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """(B, z_dim) and, with classes, (B,) -> (B, w_dim), float32."""
+        require_labels(c, num_classes=self.num_classes, batch=len(z))
         w = normalize(z)
+        if c is not None and self.embed is not None:
+            one_hot = F.one_hot(c, self.num_classes).to(z.dtype)
+            w = torch.cat([w, normalize(self.embed(one_hot))], dim=1)
         for layer in self.layers:
             w = scaled_leaky_relu(layer(w))
         return w
@@ -56,6 +68,8 @@ class StyleGAN2(StyleGenerator):
         mapping_layers: of the network from latents to styles.
         channel_base: channels times resolution, where `channel_max` does not cut.
         channel_max: most channels of a layer.
+        num_classes: labels choose between so many; 0: it takes none. They enter by the mapping
+            alone, and there is one mean style for all of them.
     Raises: UsageError: for a size that is not offered.
     """
 
@@ -71,6 +85,7 @@ class StyleGAN2(StyleGenerator):
         mapping_layers: int = 2,
         channel_base: int = 32768,
         channel_max: int = 512,
+        num_classes: int = 0,
     ) -> None:
         if resolution not in RESOLUTIONS:
             known = ", ".join(map(str, RESOLUTIONS))
@@ -80,14 +95,20 @@ class StyleGAN2(StyleGenerator):
         if mapping_layers < 1:
             raise UsageError("StyleGAN2 needs at least 1 mapping layer")
         sizes = [4, *(size for size in RESOLUTIONS if size <= resolution)]
-        super().__init__(z_dim=z_dim, resolution=resolution, w_dim=w_dim, num_styles=2 * len(sizes))
-        self.mapping = Mapping(z_dim, w_dim, mapping_layers)
+        super().__init__(
+            z_dim=z_dim,
+            resolution=resolution,
+            w_dim=w_dim,
+            num_styles=2 * len(sizes),
+            num_classes=num_classes,
+        )
+        self.mapping = Mapping(z_dim, w_dim, mapping_layers, num_classes=num_classes)
         channels = {size: min(channel_base // size, channel_max) for size in sizes}
         self.synthesis = Synthesis(channels, w_dim=w_dim)
 
-    def styles(self, z: Tensor) -> Tensor:
-        """(B, z_dim) -> (B, num_styles, w_dim): all rows are equal."""
-        w: Tensor = self.mapping(z)
+    def styles(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """(B, z_dim) and, with classes, (B,) -> (B, num_styles, w_dim): all rows are equal."""
+        w: Tensor = self.mapping(z, c)
         if self.training:
             self.track(w)
         return w[:, None].expand(-1, self.num_styles, -1)
@@ -99,7 +120,7 @@ class StyleGAN2(StyleGenerator):
 
 
 @register("stylegan2")
-def build_stylegan2(*, z_dim: int, resolution: int, width: int) -> StyleGAN2:
+def build_stylegan2(*, z_dim: int, resolution: int, width: int, num_classes: int = 0) -> StyleGAN2:
     """StyleGAN2 by its channels at 128 px; 256 gives the reference's network.
 
     Channels double with every halving of the resolution up to 4 times `width`, but never above the
@@ -112,4 +133,5 @@ def build_stylegan2(*, z_dim: int, resolution: int, width: int) -> StyleGAN2:
         resolution=resolution,
         channel_base=128 * width,
         channel_max=min(4 * width, 512),
+        num_classes=num_classes,
     )

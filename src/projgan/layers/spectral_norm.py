@@ -27,7 +27,7 @@ class _DivideBySigma(torch.autograd.Function):
 
     With y = W / sigma and the gradient g of y: dW = (g - (g . y) u v^T) / sigma. Autograd computes
     the same with more weight-sized temporaries, whose allocation is what costs on CPU. `u4`, `v4`:
-    u and v in the weight's four dimensions.
+    u and v in the weight's dimensions.
     """
 
     @staticmethod
@@ -99,8 +99,8 @@ class _SpectralNorm(nn.Module):
             return columns.view(-1, self.weight.shape[1]).t().flatten()
         return columns
 
-    def _vectors_4d(self) -> tuple[Tensor, Tensor]:
-        """Copies of u and v in the weight's four dimensions.
+    def _shaped_vectors(self) -> tuple[Tensor, Tensor]:
+        """Copies of u and v in the weight's dimensions.
 
         Copies, because the next training forward overwrites u and v in place, perhaps before this
         forward's backward (fake and real batches pass through the heads in turn).
@@ -111,7 +111,7 @@ class _SpectralNorm(nn.Module):
         v4 = self.v.clone().view(1, -1, *kernel)
         if self._taps_first():
             v4 = v4.contiguous(memory_format=torch.channels_last)
-        return self.u.clone().view(-1, 1, 1, 1), v4
+        return self.u.clone().view(-1, *[1] * (self.weight.dim() - 1)), v4
 
     @torch.no_grad()
     def _power_iteration(self) -> Tensor:
@@ -136,7 +136,7 @@ class _SpectralNorm(nn.Module):
                 product = torch.mv(self._matrix(), self._to_columns(self.v))
                 return self.weight / torch.dot(self.u, product)
             sigma = self._power_iteration()
-            normalized: Tensor = _DivideBySigma.apply(self.weight, sigma, *self._vectors_4d())
+            normalized: Tensor = _DivideBySigma.apply(self.weight, sigma, *self._shaped_vectors())
             return normalized
 
 
@@ -197,3 +197,21 @@ class SpectralNormConvTranspose2d(_SpectralNorm, nn.ConvTranspose2d):
         padding = cast("tuple[int, ...]", self.padding)
         weight = self.normalized_weight()
         return F.conv_transpose2d(x, weight, self.bias, self.stride, padding, groups=self.groups)
+
+
+class SpectralNormLinear(_SpectralNorm, nn.Linear):
+    """A linear layer with spectrally normalised weight, and a bias.
+
+    Always in float32: what is this small decides about whole feature maps.
+    Parameters: `weight` (out, in) and `bias`. Buffers: `u` (out,), `v` (in,).
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self._add_vectors()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in) -> (B, out), float32 under autocast too."""
+        weight = self.normalized_weight()
+        with torch.autocast(x.device.type, enabled=False):
+            return F.linear(x.to(weight.dtype), weight, self.bias)

@@ -20,7 +20,7 @@ from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
 from projgan.training.objectives import Objective
 from projgan.training.state import TrainingState
-from projgan.training.step import Outcome, TrainStep
+from projgan.training.step import Labels, Outcome, Parts, TrainStep
 
 
 class ConventionalStep(TrainStep):
@@ -31,33 +31,44 @@ class ConventionalStep(TrainStep):
         objective: the losses of the game.
     """
 
-    def __init__(self, config: RunConfig, augment: Augment, objective: Objective) -> None:
-        super().__init__(config, augment)
+    def __init__(
+        self,
+        config: RunConfig,
+        augment: Augment,
+        objective: Objective,
+        labels: Tensor | None = None,
+    ) -> None:
+        super().__init__(config, augment, labels)
         self._objective = objective
 
-    def _update(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
-        outcomes = self._shared(state, reals) if self.is_shared else self._alternating(state, reals)
+    def _update(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
+        update = self._shared if self.is_shared else self._alternating
+        outcomes = update(state, reals, real_c)
         if self._objective.is_penalty_due(state.step):
-            return self._penalise(state, reals, outcomes)
+            return self._penalise(state, reals, real_c, outcomes)
         return outcomes
 
-    def _alternating(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
+    def _alternating(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
         losses_g, outcomes = [], []
 
         state.discriminator.requires_grad_(False)
-        for micro, z in enumerate(self._latents(state, "generator's turn")):
-            fakes = self._augmented(state, self._generate(state, z), "generator's turn", micro)
-            loss_g = self._objective.generator_loss(self._judge(state, fakes))
+        turn = "generator's turn"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        for micro, (z, c) in enumerate(zip(latents, classes, strict=True)):
+            fakes = self._augmented(state, self._generate(state, z, c), turn, micro)
+            loss_g = self._objective.generator_loss(self._judge(state, fakes, c))
             (loss_g * self.scale).backward()
             losses_g.append(loss_g.detach())
         self._apply(state, state.optimizer_g, losses_g, "generator")
 
         state.discriminator.requires_grad_(True)
-        latents = self._latents(state, "discriminator's turn")
-        for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
+        turn = "discriminator's turn"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
+        for micro, (z, c, real) in enumerate(parts):
             with torch.no_grad():
-                fakes = self._augmented(state, self._generate(state, z), "fake", micro)
-            fake_logits = self._judge(state, fakes)
+                fakes = self._augmented(state, self._generate(state, z, c), "fake", micro)
+            fake_logits = self._judge(state, fakes, c)
             loss_fake = self._objective.fake_loss(fake_logits)
             (loss_fake * self.scale).backward()
             outcomes.append(
@@ -68,14 +79,16 @@ class ConventionalStep(TrainStep):
 
     # Deviation: FastGAN's fakes teach the discriminator first, and the generator learns from the
     # verdict of the updated one. Here one verdict serves both, which saves a pass.
-    def _shared(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
+    def _shared(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
         parameters = list(state.discriminator.trainable_parameters())
         outcomes = []
-        latents = self._latents(state, "both turns")
-        for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
-            fakes = self._augmented(state, self._generate(state, z), "fake", micro)
+        turn = "both turns"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
+        for micro, (z, c, real) in enumerate(parts):
+            fakes = self._augmented(state, self._generate(state, z, c), "fake", micro)
             leaf = fakes.detach().requires_grad_()
-            fake_logits = self._judge(state, leaf)
+            fake_logits = self._judge(state, leaf, c)
             loss_g = self._objective.generator_loss(fake_logits)
             loss_fake = self._objective.fake_loss(fake_logits)
 
@@ -92,17 +105,18 @@ class ConventionalStep(TrainStep):
     def _learn_reals(
         self,
         state: TrainingState,
-        real: Tensor,
+        real: tuple[Tensor, Tensor | None],
         micro: int,
         loss_g: Tensor,
         loss_fake: Tensor,
         fake_logits: Tensor,
     ) -> Outcome:
-        """The discriminator's gradient from (b, C, R, R) reals, the same in both modes."""
-        images = self._augmented(state, real, "real", micro)
+        """The discriminator's gradient from reals (b, C, R, R) and their classes, in both modes."""
+        pictures, c = real
+        images = self._augmented(state, pictures, "real", micro)
         with self._autocast():
             real_logits, extras = self._objective.judge_reals(
-                state.discriminator, images, (state.step, micro)
+                state.discriminator, images, c, (state.step, micro)
             )
         loss_real = self._objective.real_loss(real_logits)
         (sum(extras.values(), loss_real) * self.scale).backward()
@@ -113,14 +127,14 @@ class ConventionalStep(TrainStep):
         )
 
     def _penalise(
-        self, state: TrainingState, reals: tuple[Tensor, ...], outcomes: list[Outcome]
+        self, state: TrainingState, reals: Parts, real_c: Labels, outcomes: list[Outcome]
     ) -> list[Outcome]:
         """An update by the penalty, on the reals as they were seen; the outcomes with its size."""
         penalties = []
-        for micro, real in enumerate(reals):
+        for micro, (real, c) in enumerate(zip(reals, real_c, strict=True)):
             images = self._augmented(state, real, "real", micro).detach().requires_grad_()
             with self._autocast(enabled=False):
-                penalty, as_counted = self._objective.penalty(state.discriminator, images)
+                penalty, as_counted = self._objective.penalty(state.discriminator, images, c)
             (penalty * self.scale).backward()
             penalties.append(as_counted.detach())
         self._apply(state, state.optimizer_d, penalties, "penalty")
@@ -130,10 +144,10 @@ class ConventionalStep(TrainStep):
             for outcome, value in zip(outcomes, penalties, strict=True)
         ]
 
-    def _judge(self, state: TrainingState, images: Tensor) -> Tensor:
+    def _judge(self, state: TrainingState, images: Tensor, c: Tensor | None) -> Tensor:
         """The discriminator's logits: (b, M), float32."""
         with self._autocast():
-            return state.discriminator(images).float()
+            return state.discriminator(images, c).float()
 
 
 def _total(outcome: Outcome) -> Tensor:

@@ -67,7 +67,9 @@ def run_loop(
     while not (budget.is_used_up(state) or state.images_seen >= until or stop):
         started = time.monotonic()
         indices, flips = sampler.at(state.images_seen, step.batch)
-        step(state, data.images(indices, flips, device=device))
+        real = data.images(indices, flips, device=device)
+        c = data.classes_of(indices, device=device) if step.is_conditional else None
+        step(state, real, c)
         state.elapsed_s += time.monotonic() - started
         is_last = budget.is_used_up(state)
         for callback in callbacks:

@@ -46,25 +46,33 @@ class Objective(ABC):
         """The discriminator's loss on reals."""
 
     def judge_reals(
-        self, discriminator: Discriminator, images: Tensor, position: tuple[int, int]
+        self,
+        discriminator: Discriminator,
+        images: Tensor,
+        c: Tensor | None,
+        position: tuple[int, int],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits of reals, and further terms of the discriminator's loss by name.
 
         Args:
             images: (b, C, R, R), augmented.
+            c: (b,) their classes, if the run is conditional.
             position: step and micro-batch, for draws.
         """
-        return discriminator(images).float(), {}
+        return discriminator(images, c).float(), {}
 
     def is_penalty_due(self, step: int) -> bool:
         """Whether this step ends with an update by the penalty."""
         return False
 
-    def penalty(self, discriminator: Discriminator, images: Tensor) -> tuple[Tensor, Tensor]:
+    def penalty(
+        self, discriminator: Discriminator, images: Tensor, c: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """The penalty as it is minimised when it is due, and as it counts per step.
 
         Args:
             images: (b, C, R, R), augmented reals that require a gradient.
+            c: (b,) their classes, if the run is conditional.
         """
         raise NotImplementedError("this objective has no penalty")
 
@@ -92,11 +100,15 @@ class HingeWithReconstruction(Objective):
         return hinge_real_loss(real_logits)
 
     def judge_reals(
-        self, discriminator: Discriminator, images: Tensor, position: tuple[int, int]
+        self,
+        discriminator: Discriminator,
+        images: Tensor,
+        c: Tensor | None,
+        position: tuple[int, int],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """With `loss_reconstruction`: of the pictures, and of a part whose place is drawn."""
         assert isinstance(discriminator, FastGANDiscriminator), "only FastGAN's draws pictures"
-        logits, maps = discriminator.judge(images)
+        logits, maps = discriminator.judge(images, c)
         if not self._weight:
             return logits.float(), {}
         stream = torch_stream(self._seed, "reconstructed part", *position)
@@ -138,9 +150,11 @@ class LogisticWithR1(Objective):
         """In the first step, and every `r1_every` steps after it; never where that is 0."""
         return self._every > 0 and step % self._every == 0
 
-    def penalty(self, discriminator: Discriminator, images: Tensor) -> tuple[Tensor, Tensor]:
+    def penalty(
+        self, discriminator: Discriminator, images: Tensor, c: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """R1 times gamma / 2; times the interval for what is minimised."""
-        counted = self._gamma / 2 * r1_penalty(discriminator(images), images)
+        counted = self._gamma / 2 * r1_penalty(discriminator(images, c), images)
         return counted * self._every, counted
 
 

@@ -15,33 +15,38 @@ from torch import Tensor
 from projgan.discriminators.projected import ProjectedDiscriminator
 from projgan.losses import hinge_fake_loss, hinge_generator_loss, hinge_real_loss
 from projgan.training.state import TrainingState
-from projgan.training.step import Outcome, TrainStep
+from projgan.training.step import Labels, Outcome, Parts, TrainStep
 
 
 class ProjectedStep(TrainStep):
     """The hinge game between a generator and heads on frozen, projected features."""
 
-    def _update(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
-        return self._shared(state, reals) if self.is_shared else self._alternating(state, reals)
+    def _update(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
+        update = self._shared if self.is_shared else self._alternating
+        return update(state, reals, real_c)
 
-    def _alternating(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
+    def _alternating(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
         heads = state.discriminator.learner
         losses_g, outcomes = [], []
 
         heads.requires_grad_(False)
-        for micro, z in enumerate(self._latents(state, "generator's turn")):
-            maps = self._project(state, self._generate(state, z), "generator's turn", micro)
-            loss_g = hinge_generator_loss(self._judge(state, maps))
+        turn = "generator's turn"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        for micro, (z, c) in enumerate(zip(latents, classes, strict=True)):
+            maps = self._project(state, self._generate(state, z, c), "generator's turn", micro)
+            loss_g = hinge_generator_loss(self._judge(state, maps, c))
             (loss_g * self.scale).backward()
             losses_g.append(loss_g.detach())
         self._apply(state, state.optimizer_g, losses_g, "generator")
 
         heads.requires_grad_(True)
-        latents = self._latents(state, "heads' turn")
-        for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
+        turn = "heads' turn"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
+        for micro, (z, c, real) in enumerate(parts):
             with torch.no_grad():
-                fake_maps = self._project(state, self._generate(state, z), "fake", micro)
-            fake_logits = self._judge(state, fake_maps)
+                fake_maps = self._project(state, self._generate(state, z, c), "fake", micro)
+            fake_logits = self._judge(state, fake_maps, c)
             loss_fake = hinge_fake_loss(fake_logits)
             (loss_fake * self.scale).backward()
             outcomes.append(
@@ -52,14 +57,16 @@ class ProjectedStep(TrainStep):
         )
         return outcomes
 
-    def _shared(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
+    def _shared(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
         head_parameters = list(state.discriminator.trainable_parameters())
         outcomes = []
-        latents = self._latents(state, "both turns")
-        for micro, (z, real) in enumerate(zip(latents, reals, strict=True)):
-            maps = self._project(state, self._generate(state, z), "fake", micro)
+        turn = "both turns"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
+        for micro, (z, c, real) in enumerate(parts):
+            maps = self._project(state, self._generate(state, z, c), "fake", micro)
             leaves = [m.detach().requires_grad_() for m in maps]
-            fake_logits = self._judge(state, leaves)
+            fake_logits = self._judge(state, leaves, c)
             loss_g, loss_fake = hinge_generator_loss(fake_logits), hinge_fake_loss(fake_logits)
 
             towards_maps = torch.autograd.grad(loss_g * self.scale, leaves, retain_graph=True)
@@ -75,16 +82,17 @@ class ProjectedStep(TrainStep):
     def _learn_reals(
         self,
         state: TrainingState,
-        real: Tensor,
+        real: tuple[Tensor, Tensor | None],
         micro: int,
         loss_g: Tensor,
         loss_fake: Tensor,
         fake_logits: Tensor,
     ) -> Outcome:
-        """The heads' gradient from (b, C, R, R) reals, the same in both modes."""
+        """The heads' gradient from reals (b, C, R, R) and their classes; the same in both modes."""
+        images, c = real
         with torch.no_grad():
-            real_maps = self._project(state, real, "real", micro)
-        real_logits = self._judge(state, real_maps)
+            real_maps = self._project(state, images, "real", micro)
+        real_logits = self._judge(state, real_maps, c)
         loss_real = hinge_real_loss(real_logits)
         (loss_real * self.scale).backward()
         parts = (loss_g, loss_real, loss_fake, real_logits, fake_logits)
@@ -96,10 +104,10 @@ class ProjectedStep(TrainStep):
         with self._autocast():
             return _projected(state).project(augmented)
 
-    def _judge(self, state: TrainingState, maps: list[Tensor]) -> Tensor:
+    def _judge(self, state: TrainingState, maps: list[Tensor], c: Tensor | None) -> Tensor:
         """The heads' logits on four maps: (b, M), float32."""
         with self._autocast():
-            return _projected(state).heads(maps).float()
+            return _projected(state).heads(maps, c).float()
 
 
 def _projected(state: TrainingState) -> ProjectedDiscriminator:

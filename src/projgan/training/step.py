@@ -4,6 +4,7 @@ The updates themselves are each on one page: `training.projected_step` for heads
 `training.conventional_step` for discriminators trained from pixels; `training.steps` chooses.
 
 Shapes: B images a step, in k micro-batches of b; C channels, R pixels a side; M logits a picture.
+c are class indices (B,) of a conditional run, and None of another.
 
 Gradients of micro-batches are averaged over the same latents and reals as one big batch, so k
 micro-batches equal it wherever samples do not meet. Where they do, they differ: batch normalisation
@@ -14,7 +15,7 @@ iterations instead of one, and augmentation and noise have other draws.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -28,6 +29,11 @@ from projgan.rng import derive_seed, torch_stream
 from projgan.training.ema import ema_beta, update_ema
 from projgan.training.schedule import learning_rate_factor, scale_learning_rate
 from projgan.training.state import TrainingState
+
+Parts = Sequence[Tensor]
+"""Something for each micro-batch."""
+Labels = Sequence[Tensor | None]
+"""Classes for each micro-batch; each is None if the run is not conditional."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,12 @@ class TrainStep(ABC):
     Args:
         config: a settled config.
         augment: put before the discriminator, with its own draws for each batch of reals or fakes.
+        labels: (N,) class indices of all pictures, if the run is conditional: fakes get those of
+            pictures drawn at random, so that their classes are distributed like the data's.
     """
 
-    def __init__(self, config: RunConfig, augment: Augment) -> None:
+    def __init__(self, config: RunConfig, augment: Augment, labels: Tensor | None = None) -> None:
+        assert config.data.conditional == (labels is not None), "labels are for conditional runs"
         training = config.training
         self.seed = training.seed
         self.batch = training.batch
@@ -64,13 +73,15 @@ class TrainStep(ABC):
         self.device = torch.device(training.device)
         self.images = training.images
         self.decay = config.optimizer.decay
-        self._augment = augment
+        self.is_conditional = labels is not None
+        self._augment, self._labels = augment, labels
 
-    def __call__(self, state: TrainingState, real: Tensor) -> None:
+    def __call__(self, state: TrainingState, real: Tensor, c: Tensor | None = None) -> None:
         """Update all of `state`, its counters included.
 
         Args:
             real: (B, C, R, R), uint8.
+            c: (B,) their classes, if the run is conditional.
         Raises: DivergedError: a loss or gradient is not finite; that update was not applied.
         """
         self._augment.p = state.controller.p
@@ -79,7 +90,8 @@ class TrainStep(ABC):
         torch.manual_seed(derive_seed(self.seed, "noise", state.step))
         state.generator.train()
         state.discriminator.train()
-        outcomes = self._update(state, to_float(real).split(self.micro_batch))
+        reals = to_float(real).split(self.micro_batch)
+        outcomes = self._update(state, reals, self._split(c))
         beta = ema_beta(
             state.images_seen,
             batch=self.batch,
@@ -92,8 +104,8 @@ class TrainStep(ABC):
         self._remember(state, outcomes)
 
     @abstractmethod
-    def _update(self, state: TrainingState, reals: tuple[Tensor, ...]) -> list[Outcome]:
-        """Both networks' updates from k times (b, C, R, R) in [-1, 1]; an outcome for each."""
+    def _update(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
+        """Both updates from k times (b, C, R, R) in [-1, 1] and their classes: k outcomes."""
 
     def _latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
         """The step's latents, which seed, step and turn determine: k times (b, z_dim)."""
@@ -101,10 +113,25 @@ class TrainStep(ABC):
         z = torch.randn(self.batch, state.generator.z_dim, generator=stream)
         return z.to(self.device).split(self.micro_batch)
 
-    def _generate(self, state: TrainingState, z: Tensor) -> Tensor:
+    def _fake_classes(self, state: TrainingState, turn: str) -> Labels:
+        """Classes for the step's latents: k times (b,), or None if the run is not conditional."""
+        if self._labels is None:
+            return self._split(None)
+        stream = torch_stream(self.seed, f"classes, {turn}", state.step)
+        pictures = torch.randint(len(self._labels), (self.batch,), generator=stream)
+        return self._split(self._labels[pictures].to(self.device))
+
+    def _split(self, c: Tensor | None) -> Labels:
+        """One part for each micro-batch."""
+        if c is None:
+            return (None,) * (self.batch // self.micro_batch)
+        return c.split(self.micro_batch)
+
+    def _generate(self, state: TrainingState, z: Tensor, c: Tensor | None) -> Tensor:
         """(b, z_dim) -> (b, C, R, R) fakes, float32."""
         with self._autocast():
-            return state.generator(z).float()
+            # A generator without classes need not take them.
+            return (state.generator(z) if c is None else state.generator(z, c)).float()
 
     def _augmented(self, state: TrainingState, images: Tensor, what: str, micro: int) -> Tensor:
         """(b, C, R, R) under draws that seed, step, `what` and micro-batch determine."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from projgan.config.load import load_config
+from projgan.data.classes import ALL
 from projgan.data.drawn import write_drawn_set
 from projgan.data.prepare import open_cached
 from projgan.errors import UsageError
@@ -60,20 +62,25 @@ def demo(
         out.rename(first_free(out))
     pictures, run = out / "pictures", RunDir(out / "run")
     out.mkdir(parents=True)
-    config = plan(pictures, preset="demo", options=options)
+    wanted = load_config(preset="demo", options=options).data
     write_drawn_set(
         pictures,
         count=count,
-        size=config.data.resolution,
+        size=wanted.resolution,
+        by_kind=wanted.conditional,
         progress=lambda done, total: watch.progress("drawing pictures", done, total),
     )
     watch.note(f"drew {count} pictures: {pictures}")
+    config = plan(pictures, preset="demo", options=options)
     metric = Lite1Distance(open_cached(config.data))
     result = train(
         pictures, preset="demo", out=run.root, options=options, metric=metric, watch=watch
     )
     grid, film, chart = out / "grid.png", out / "film.gif", out / "chart.png"
-    sample(run.root, seeds=range(64), out=grid, as_grid=True)
+    if config.data.conditional:
+        sample(run.root, seeds=range(8), classes=ALL, out=grid, as_grid=True)
+    else:
+        sample(run.root, seeds=range(64), out=grid, as_grid=True)
     interpolate(run.root, seeds=_FILM_SEEDS, out=film, frames=96, columns=3, rows=3, watch=watch)
     shutil.copyfile(run.chart, chart)
     distances = [row["fd_lite1"] for row in read_history(run.history) if "fd_lite1" in row]

@@ -22,10 +22,12 @@ class Lite1Distance:
     """Called with a snapshot, as `train(metric=...)` wants it: `fd_lite1` of samples and reals.
 
     The features of the reals are computed once. Samples and reals are both rounded to uint8, so
-    that neither side has finer values than a file can hold.
+    that neither side has finer values than a file can hold. A conditional generator makes fakes of
+    the reals' classes, one for one.
 
     Args:
-        data: the reals; at most `limit` of them, in the set's order.
+        data: the reals; at most `limit` of them, evenly spaced, for a set may be
+            sorted by class.
         limit: most reals; None means all.
         samples: number of fakes, at least 2; None means as many as reals.
         device: where features are computed.
@@ -50,6 +52,10 @@ class Lite1Distance:
         self.name, self.description = self._extractor.metric, self._extractor.description
         self.num_reals = len(data) if limit is None else min(limit, len(data))
         self.num_samples = samples or self.num_reals
+        self._chosen = np.arange(self.num_reals) * len(data) // self.num_reals
+        # As many fakes of each class as the reals have, round by round.
+        places = self._chosen[np.arange(self.num_samples) % self.num_reals]
+        self._classes = None if data.labels is None else data.classes_of(places)
         self._real = self._extractor.features(self._reals(data, progress))
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
@@ -73,11 +79,12 @@ class Lite1Distance:
     def _reals(self, data: PreparedSet, progress: Callable[[int, int], None]) -> Iterator[Tensor]:
         for start in range(0, self.num_reals, _BATCH):
             stop = min(start + _BATCH, self.num_reals)
-            yield data.images(np.arange(start, stop))
+            yield data.images(self._chosen[start:stop])
             progress(stop, self.num_reals)
 
     def _fakes(self, snapshot: Snapshot) -> Iterator[Tensor]:
         with torch.no_grad():
             latents = snapshot.generator.latents(list(range(self.num_samples)))
-            for images in snapshot.images(latents, batch=_BATCH):
+            classes = self._classes if snapshot.class_names else None
+            for images in snapshot.images(latents, classes=classes, batch=_BATCH):
                 yield to_uint8(images)

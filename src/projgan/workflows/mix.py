@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from projgan.data.classes import find_classes
+from projgan.errors import UsageError
 from projgan.images import grid, save_image
 from projgan.layers.noise import NoiseMode
 from projgan.sampling.mixing import mix_styles
@@ -23,6 +25,7 @@ def mix(
     seeds: Sequence[int],
     others: Sequence[int],
     out: Path,
+    classes: str | None = None,
     layers: Sequence[int] = COARSE,
     truncation_psi: float | None = None,
     truncation_cutoff: int | None = None,
@@ -36,10 +39,21 @@ def mix(
     is the picture of its row, but with the styles of `layers` from its column. Truncation
     and noise: as in `Snapshot.sample`, without noise that follows from a latent.
 
-    Raises: UsageError: the generator has no styles, or `out` exists.
+    Args:
+        classes: one class for all seeds, or two: that of the rows and that of the columns. None:
+            each seed has the class of its turn.
+    Raises: UsageError: the generator has no styles, there are more classes, or `out` exists.
     """
     snapshot = Snapshot.load(source, device=device)
-    rows_w, columns_w = snapshot.styles(seeds), snapshot.styles(others)
+    found: list[int | None] = [None]
+    if classes is not None:
+        found = [*find_classes(classes, snapshot.class_names)]
+        if len(found) > 2:
+            raise UsageError(
+                f"a table mixes one class or two, not {len(found)}", where="option --class"
+            )
+    rows_w = snapshot.styles(seeds, classes=found[0])
+    columns_w = snapshot.styles(others, classes=found[-1])
     cells_w = mix_styles(rows_w, columns_w, layers)
     table_w = torch.cat([rows_w[:, None], cells_w], dim=1).flatten(0, 1)
     batches = snapshot.synthesize(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from projgan.config.schema import RunConfig
@@ -22,6 +23,7 @@ from projgan.training.checkpoint import save_checkpoint
 from projgan.training.history import append_line, read_history
 from projgan.training.loop import Every
 from projgan.training.state import TrainingState
+from projgan.workflows.class_grid import cell_classes, cell_pictures
 
 Metric = Callable[[Snapshot], dict[str, float]]
 
@@ -45,6 +47,9 @@ class Recorder:
     ) -> None:
         self._run, self._config, self._data = run, config, data
         self._metric, self._note = metric, note
+        self._classes: list[int] | None = None  # of the cells of a grid
+        if config.data.conditional and data.labels is not None:
+            self._classes = cell_classes(config.training.grid_size, data.labels)
         self._last_log = (0, 0.0)
 
     def begin(self, state: TrainingState) -> None:
@@ -93,7 +98,8 @@ class Recorder:
         seeds = range(self._config.training.grid_size)
         self._quietly(
             lambda: save_image(
-                grid(snapshot.sample(seeds)), self._run.sample_grid(state.images_seen)
+                grid(snapshot.sample(seeds, classes=self._classes)),
+                self._run.sample_grid(state.images_seen),
             )
         )
         if self._metric is not None:
@@ -105,6 +111,8 @@ class Recorder:
         """`samples/reals.png`: pictures of the set, to compare the samples with."""
         order = numpy_stream(self._config.training.seed, "reals grid").permutation(len(self._data))
         chosen = order[: self._config.training.grid_size]
+        if self._classes is not None and self._data.labels is not None:
+            chosen = np.array(cell_pictures(self._classes, self._data.labels, order))
         save_image(grid(self._data.images(chosen)), self._run.samples / "reals.png")
 
     def chart(self) -> None:

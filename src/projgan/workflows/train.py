@@ -27,6 +27,7 @@ from projgan.config.load import (
 from projgan.config.networks import DEFAULT_WEIGHTS, RANDOM_WEIGHTS
 from projgan.config.presets import DEFAULT_PRESET
 from projgan.config.schema import RunConfig
+from projgan.data.classes import count_in_words, settle_classes
 from projgan.data.dataset import PreparedSet, compare
 from projgan.data.prepare import open_cached
 from projgan.data.sampler import Sampler
@@ -69,7 +70,24 @@ def plan(
     config_file: Path | None = None,
     options: Mapping[str, str] | None = None,
 ) -> RunConfig:
-    """The settled config of a run on `data`: what `train` would use and save."""
+    """The settled config of a run on `data`: what `train` would use and save.
+
+    For a conditional run the pictures are prepared, if they are not yet: they have the classes.
+    """
+    config = _plan(data, preset=preset, config_file=config_file, options=options)
+    if not config.data.conditional:
+        return config
+    return _with_classes(config, open_cached(config.data), Watch())
+
+
+def _plan(
+    data: str | Path,
+    *,
+    preset: str,
+    config_file: Path | None,
+    options: Mapping[str, str] | None,
+) -> RunConfig:
+    """The settled config but for classes."""
     preset = preset or ("" if config_file else DEFAULT_PRESET)
     config = load_config(preset=preset, file=config_file, options=options)
     section = dataclasses.replace(config.data, path=str(Path(data).resolve()))
@@ -115,13 +133,14 @@ def train(
     chosen = dict(options or {})
     if images is not None:
         chosen["training.images"] = str(images)
-    config = plan(data, preset=preset, config_file=config_file, options=chosen)
+    config = _plan(data, preset=preset, config_file=config_file, options=chosen)
     run = RunDir(Path(out) if out else Path("runs") / run_name(data))
     for sentence in without_effect(config, chosen):
         watch.note(sentence)
     if run.root.exists() and not overwrite:
         run.create()  # refuses before the pictures are prepared
     pictures = _open_pictures(config, watch)
+    config = _with_classes(config, pictures, watch)
     state = new_state(config)  # whatever cannot be built leaves no run folder behind
     run.create(overwrite=overwrite)
     with run.locked():
@@ -161,6 +180,7 @@ def resume(
         config = settle(override(saved, options or {}))
         _refuse_changes(checkpoint.config if checkpoint else saved, config, run)
         pictures = _open_pictures(config, watch, checkpoint)
+        config = _with_classes(config, pictures, watch)
         if checkpoint is None:
             watch.note("no checkpoint yet: starting from the first image, which gives the same run")
         else:
@@ -207,12 +227,13 @@ def _run(
         recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
         recorder.begin(state)
         watch.begin(state, config)
+        labels = pictures.classes_of(range(len(pictures))) if config.data.conditional else None
         sampler = Sampler(len(pictures), seed=training.seed, mirror=config.data.mirror)
         show = Every(1, watch.step, at_end=False)
         try:
             run_loop(
                 state,
-                make_step(config, make_augment(config)),
+                make_step(config, make_augment(config), labels),
                 pictures,
                 sampler,
                 budget=budget,
@@ -268,6 +289,18 @@ def _open_pictures(
         free, _ = torch.cuda.mem_get_info(device)
         pictures.on_device(device, int(free * _RESIDENT_SHARE))
     return pictures
+
+
+def _with_classes(config: RunConfig, pictures: PreparedSet, watch: Watch) -> RunConfig:
+    """The config with the classes of the pictures, if the run is conditional; says what they are.
+
+    Raises: UsageError: there are not two of them. DataError: the config has others.
+    """
+    if not config.data.conditional:
+        return config
+    config = dataclasses.replace(config, data=settle_classes(config.data, pictures))
+    watch.note(count_in_words(pictures))
+    return config
 
 
 def _read_config(run: RunDir) -> RunConfig:

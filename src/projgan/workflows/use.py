@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from projgan.data.classes import find_classes
 from projgan.errors import UsageError
 from projgan.images import grid, save_image, to_pil, to_uint8
 from projgan.layers.noise import NoiseMode
@@ -23,6 +24,7 @@ def sample(
     *,
     seeds: Sequence[int],
     out: Path,
+    classes: str | None = None,
     as_grid: bool = False,
     columns: int | None = None,
     truncation_psi: float | None = None,
@@ -34,19 +36,36 @@ def sample(
 ) -> list[Path]:
     """One PNG a seed in the folder `out`, or one grid of all in the file `out`.
 
-    Memory does not grow with the number of single files. Each picture depends on its seed alone.
-    Truncation and noise: as in `Snapshot.sample`.
+    Memory does not grow with the number of single files. Each picture depends on its seed and class
+    alone. Truncation and noise: as in `Snapshot.sample`.
+
+    Args:
+        classes: of a conditional generator, such as "cat", "cat,dog" or "all" (see
+            `data.classes.find_classes`): every seed in each of them, class after class, which makes
+            a row a class in a grid. None: each seed has the class of its turn.
+        columns: of the grid; by default most nearly square, and with several classes the seeds.
     Raises: UsageError: a file to be written exists, or the generator lacks what is asked for.
     """
     watch = watch or Watch()
     snapshot = Snapshot.load(source, device=device)
+    latents, labels = snapshot.generator.latents(seeds), snapshot.classes_of(seeds)
+    names = [f"seed{seed:06d}.png" for seed in seeds]
+    if classes is not None:
+        found = find_classes(classes, snapshot.class_names)
+        latents = latents.repeat(len(found), 1)
+        labels = [index for index in found for _ in seeds]
+        # By number: a name may hold anything, and a snapshot may come from a stranger.
+        names = [f"class{index:03d}-{name}" for index in found for name in names]
+        columns = columns or (len(seeds) if len(found) > 1 else None)
+        watch.note(", ".join(f"class {i}: {snapshot.class_names[i]}" for i in found))
     batches = snapshot.images(
-        snapshot.generator.latents(seeds),
+        latents,
+        classes=labels,
         truncation_psi=truncation_psi,
         truncation_cutoff=truncation_cutoff,
         noise=noise,
     )
-    targets = [out] if as_grid else [out / f"seed{seed:06d}.png" for seed in seeds]
+    targets = [out] if as_grid else [out / name for name in names]
     refuse_existing(targets, overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     if as_grid:
@@ -69,6 +88,7 @@ def interpolate(
     fps: int = 24,
     columns: int = 1,
     rows: int = 1,
+    classes: str | None = None,
     truncation_psi: float | None = None,
     truncation_cutoff: int | None = None,
     device: str = "auto",
@@ -80,8 +100,10 @@ def interpolate(
     Args:
         seeds: K seeds a cell, cell after cell: `columns * rows * K` in all, K >= 2.
         frames: of the whole loop.
+        classes: of a conditional generator, such as "cat" or "cat,dog": the cells have them in
+            turn, each one class throughout. None: all classes in turn.
         truncation_psi, truncation_cutoff: as in `Snapshot.sample`.
-    Raises: UsageError: seeds do not fit the cells, `out` exists, or the generator has no
+    Raises: UsageError: seeds or classes do not fit the cells, `out` exists, or the generator has no
         truncation.
     """
     watch = watch or Watch()
@@ -99,7 +121,10 @@ def interpolate(
         [spherical_path(cell, frames) for cell in keys], dim=1
     )  # (frames, cells, z)
     images_of = partial(
-        snapshot.images, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff
+        snapshot.images,
+        classes=_cell_classes(classes, snapshot.class_names, cells),
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
     )
     images_of(paths[0])  # makes no picture yet, but refuses what the generator does not have
 
@@ -111,6 +136,20 @@ def interpolate(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_film(pictures(), out, fps=fps, overwrite=overwrite)
     return out
+
+
+def _cell_classes(wanted: str | None, known: Sequence[str], cells: int) -> list[int] | None:
+    """A class for each cell of a film; None if there are none."""
+    if wanted is None and not known:
+        return None
+    found = list(range(len(known))) if wanted is None else find_classes(wanted, known)
+    if wanted is not None and len(found) > cells:
+        raise UsageError(
+            f"{len(found)} classes do not fit {cells} cell(s): each shows one",
+            where="option --class",
+            next_command=f"--columns {len(found)}",
+        )
+    return [found[cell % len(found)] for cell in range(cells)]
 
 
 def refuse_existing(targets: Sequence[Path], overwrite: bool) -> None:
