@@ -14,6 +14,7 @@ from projgan.config.schema import RunConfig
 from projgan.images import to_float
 from projgan.losses import hinge_fake_loss, hinge_generator_loss, hinge_real_loss
 from projgan.training.state import TrainingState, new_state
+from projgan.training.step import TrainStep
 from projgan.training.steps import make_step
 from tiny import reals, tiny_config
 
