@@ -291,7 +291,7 @@ def test_files_of_the_source_exist(page: Path) -> None:
         r"`([a-z_]+(?:/[a-z_0-9]*)?(?:\.py|/))`", page.read_text(encoding="utf-8")
     ):
         places = (source / name, ROOT / name, ROOT / "docs" / name)
-        in_runs = name in ("photos/", "checkpoints/", "snapshots/")
+        in_runs = name in ("photos/", "compare/photos/", "checkpoints/", "snapshots/")
         assert in_runs or any(place.exists() for place in places), f"{page.name} names {name}"
 
 

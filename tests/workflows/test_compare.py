@@ -38,7 +38,8 @@ TIMES = ("images_per_s", "elapsed_s", "memory_mb")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROJGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr("projgan.workflows.recorder.draw_chart", lambda *rows, title: None)  # slow
+        # Charts are slow.
+        patch.setattr("projgan.workflows.recorder.draw_chart", lambda *rows, title, loss: None)
         threads = torch.get_num_threads()
         yield
         torch.set_num_threads(threads)
