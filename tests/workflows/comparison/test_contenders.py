@@ -117,13 +117,13 @@ def test_minutes_alone_mean_no_limit_of_images(tmp_path: Path) -> None:
     found = entries(tmp_path, training__minutes="2", training__images="")
     assert [entry.config.training.images for entry in found] == [ENDLESS, ENDLESS]
     # That of the first preset, since there is no length to divide.
-    assert [entry.config.training.sample_every for entry in found] == [2_400, 2_400]
+    assert [entry.config.training.sample_every for entry in found] == [2_000, 2_000]
     with pytest.raises(UsageError, match="0 minutes mean no limit"):
         entries(tmp_path, training__minutes="0", training__images="")
 
 
 def test_terms_must_be_equal(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"training.images is 12000 for a and 100000 for b"):
+    with pytest.raises(UsageError, match=r"training.images is 10000 for a and 100000 for b"):
         entries(tmp_path, training__images="")
     with pytest.raises(UsageError, match=r"training.threads is 1 for a and 2 for b"):
         entries(tmp_path, "a: demo", "b: training.threads=2")
