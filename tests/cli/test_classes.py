@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from command import cells, differ, projgan
 from projgan.build import make_generator
 from projgan.cli.main import run
 from projgan.data.drawn import write_drawn_set
@@ -36,22 +34,9 @@ def snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     yield tmp_path
 
 
-def cells(path: str) -> np.ndarray:
-    """(rows, columns, R, R, 3) of a grid, as int."""
-    with Image.open(path) as image:
-        pixels = np.asarray(image).astype(int)
-    rows, columns = (length // SIDE for length in pixels.shape[:2])
-    return pixels.reshape(rows, SIDE, columns, SIDE, 3).swapaxes(1, 2)
-
-
-def differ(one: np.ndarray, other: np.ndarray) -> bool:
-    """By more than a level here and there, which is rounding."""
-    return int(np.abs(one - other).max()) > 1
-
-
 def sample(*words: str, out: str = "grid.png", name: str = "fastgan-lite") -> np.ndarray:
     assert run(["sample", name, *words, "--grid", "--out", out, "--overwrite"]) == 0
-    return cells(out)
+    return cells(out, SIDE)
 
 
 def test_a_grid_has_a_row_for_each_class_that_was_named() -> None:
@@ -88,7 +73,7 @@ def test_a_table_mixes_within_a_class_or_between_two() -> None:
     def table(*words: str) -> np.ndarray:
         command = ["sample", "stylegan2", "--seeds", "0-1", "--mix-with", "7-8", *words]
         assert run([*command, "--out", "mix.png", "--overwrite"]) == 0
-        return cells("mix.png")
+        return cells("mix.png", SIDE)
 
     both = table("--class", "cat,cow")
     rows = sample("--seeds", "0-1", "--class", "cat", name="stylegan2")
@@ -148,34 +133,20 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
     assert sorted(snapshots.rglob("*")) == before
 
 
-def projgan(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "projgan", *words],
-        cwd=folder,
-        env=os.environ | {"PROJGAN_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    return done
-
-
 def test_from_folders_to_samples_by_class_as_a_user_runs_it(tmp_path: Path) -> None:
     write_drawn_set(tmp_path / "flowers", count=12, size=SIDE, by_kind=True)
     kinds = sorted(path.name for path in (tmp_path / "flowers").iterdir())
     words = ("--conditional", *tiny_arguments(training__images="8"))
-    done = projgan(tmp_path, "train", "flowers", *words)
-    assert f"{len(kinds)} classes: {kinds[0]} (" in done.stderr
+    _, err = projgan(tmp_path, "train", "flowers", *words)
+    assert f"{len(kinds)} classes: {kinds[0]} (" in err
     projgan(tmp_path, "sample", "runs/flowers", "--seeds", "0-2", "--class", "all", "--grid")
-    assert cells("samples.png").shape[:2] == (len(kinds), 3)
+    assert cells("samples.png", SIDE).shape[:2] == (len(kinds), 3)
     words = ("--class", f"{kinds[0]},{kinds[1]}", "--columns", "2", "--frames", "4")
     projgan(tmp_path, "interpolate", "runs/flowers", *words, "--out", "walk.gif")
-    refused = projgan(tmp_path, "sample", "runs/flowers", "--class", "oak", code=2)
-    assert f"known: {', '.join(kinds)}" in refused.stderr
+    _, err = projgan(tmp_path, "sample", "runs/flowers", "--class", "oak", code=2)
+    assert f"known: {', '.join(kinds)}" in err
     (tmp_path / "loose").mkdir()
     for path in (tmp_path / "flowers" / kinds[0]).iterdir():
         path.rename(tmp_path / "loose" / path.name)
-    refused = projgan(tmp_path, "train", "loose", "--conditional", *tiny_arguments(), code=2)
-    assert "have no classes" in refused.stderr and not (tmp_path / "runs/loose").exists()
+    _, err = projgan(tmp_path, "train", "loose", "--conditional", *tiny_arguments(), code=2)
+    assert "have no classes" in err and not (tmp_path / "runs/loose").exists()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,26 +12,13 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from command import projgan, start
 from projgan.cli.main import COMMANDS
 from tiny import tiny_arguments, write_pictures
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "projgan", *words],
-        cwd=folder,
-        env=os.environ | {"PROJGAN_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def projgan(folder: Path, *words: str, code: int = 0) -> str:
-    process = start(folder, *words)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == code, err
-    return out
+def printed(folder: Path, *words: str) -> str:
+    return projgan(folder, *words)[0]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photos/ and a finished run of them."""
     folder = tmp_path_factory.mktemp("work")
     write_pictures(folder / "photos")
-    result = json.loads(projgan(folder, "train", "photos", "--json", *tiny_arguments()))
+    result = json.loads(printed(folder, "train", "photos", "--json", *tiny_arguments()))
     assert (result["run"], result["images_seen"]) == ("runs/photos", 32)
     return folder
 
@@ -69,8 +54,8 @@ def test_train_fills_the_run_folder(trained: Path) -> None:
 
 
 def test_sample_gives_the_same_picture_for_a_seed(trained: Path) -> None:
-    projgan(trained, "sample", "runs/photos", "--seeds", "3,5-6", "--out", "some")
-    projgan(trained, "sample", "runs/photos", "--seeds", "0-15", "--out", "all")
+    printed(trained, "sample", "runs/photos", "--seeds", "3,5-6", "--out", "some")
+    printed(trained, "sample", "runs/photos", "--seeds", "0-15", "--out", "all")
     assert sorted(p.name for p in (trained / "some").iterdir()) == [
         "seed000003.png",
         "seed000005.png",
@@ -79,14 +64,14 @@ def test_sample_gives_the_same_picture_for_a_seed(trained: Path) -> None:
     assert (trained / "some/seed000005.png").read_bytes() == (
         trained / "all/seed000005.png"
     ).read_bytes()
-    projgan(trained, "sample", "runs/photos/snapshots/000000016", "--seeds", "0-5", "--grid")
+    printed(trained, "sample", "runs/photos/snapshots/000000016", "--seeds", "0-5", "--grid")
     with Image.open(trained / "samples.png") as grid:
         assert grid.size == (96, 64)
 
 
 def test_interpolate_writes_a_looping_film(trained: Path) -> None:
     words = ("--frames", "10", "--columns", "2", "--out", "walk.gif")
-    assert "walk.gif" in projgan(trained, "interpolate", "runs/photos", *words)
+    assert "walk.gif" in printed(trained, "interpolate", "runs/photos", *words)
     with Image.open(trained / "walk.gif") as film:
         # Pillow joins frames that look the same, which those of this short run may do.
         assert 2 <= film.n_frames <= 10
@@ -94,35 +79,35 @@ def test_interpolate_writes_a_looping_film(trained: Path) -> None:
 
 
 def test_resume_of_a_finished_run_goes_on_with_more_images(trained: Path) -> None:
-    result = json.loads(projgan(trained, "resume", "runs/photos", "--images", "40", "--json"))
+    result = json.loads(printed(trained, "resume", "runs/photos", "--images", "40", "--json"))
     assert result["images_seen"] == 40
     assert (trained / "runs/photos/samples/000000040.png").is_file()
 
 
 def test_prepare_gives_a_zip_that_trains_like_the_folder(trained: Path) -> None:
     words = ("photos", "--resolution", "32", "--out", "photos.zip", "--json")
-    assert json.loads(projgan(trained, "prepare", *words))["used"] == 6
+    assert json.loads(printed(trained, "prepare", *words))["used"] == 6
     words = (*tiny_arguments(training__images="8"), "--out", "runs/zip")
-    assert "8 images" in projgan(trained, "train", "photos.zip", *words)
+    assert "8 images" in printed(trained, "train", "photos.zip", *words)
 
 
 def test_preview_shows_pictures_and_seven_augmentations(trained: Path) -> None:
-    projgan(trained, "train", "photos", "--preview-augment", "look.png", "--resolution", "32")
+    printed(trained, "train", "photos", "--preview-augment", "look.png", "--resolution", "32")
     with Image.open(trained / "look.png") as grid:
         assert grid.size == (8 * 32, 6 * 32)
     assert not (trained / "runs/photos.old-1").exists()
 
 
 def test_presets_prints_what_config_reads(trained: Path) -> None:
-    assert "few-shot-256" in projgan(trained, "presets")
-    (trained / "my.yaml").write_text(projgan(trained, "presets", "demo"))
+    assert "few-shot-256" in printed(trained, "presets")
+    (trained / "my.yaml").write_text(printed(trained, "presets", "demo"))
     words = ("--config", "my.yaml", *tiny_arguments(training__images="4"), "--out", "runs/yaml")
-    projgan(trained, "train", "photos", *words)
+    printed(trained, "train", "photos", *words)
 
 
 def test_demo_makes_everything(tmp_path: Path) -> None:
     words = ("--count", "24", "--json", *tiny_arguments(training__images="8"))
-    result = json.loads(projgan(tmp_path, "demo", *words))
+    result = json.loads(printed(tmp_path, "demo", *words))
     assert result["ratio"] > 0
     for name in ("grid.png", "film.gif", "chart.png"):
         with Image.open(tmp_path / "demo" / name) as picture:
@@ -156,7 +141,7 @@ def test_signals_and_kills_in_the_middle_end_in_the_same_weights(
     """The run is stopped from outside, resumed, and compared with the run that never stopped."""
     words = tiny_arguments(training__images="48", training__seed="5", training__log_every="4")
     straight, stopped = (trained / f"runs/{kind}-{number}" for kind in ("straight", "stopped"))
-    projgan(trained, "train", "photos", "--out", str(straight), *words)
+    printed(trained, "train", "photos", "--out", str(straight), *words)
     process = start(trained, "train", "photos", "--out", str(stopped), *words)
     history = stopped / "history.jsonl"
     while not history.exists() or len(history.read_text().splitlines()) < 5:
@@ -167,7 +152,7 @@ def test_signals_and_kills_in_the_middle_end_in_the_same_weights(
     assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number)
     if number != signal.SIGKILL:
         assert len(err.splitlines()[-3:]) == 3 and f"projgan resume {stopped}" in err
-    projgan(trained, "resume", str(stopped))
+    printed(trained, "resume", str(stopped))
     newest = [max((run / "checkpoints").glob("step-*")) for run in (straight, stopped)]
     assert newest[0].name == newest[1].name == "step-00000012"
     for file in newest[0].glob("*.safetensors"):
@@ -216,7 +201,7 @@ def test_a_real_full_disk(trained: Path, tmp_path: Path) -> None:
         left = [path.name for path in (disk / "run/checkpoints").iterdir()]
         assert not [name for name in left if name.startswith(".")]
         subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
-        projgan(trained, "resume", str(disk / "run"))
+        printed(trained, "resume", str(disk / "run"))
         assert (disk / "run/samples/000000064.png").is_file()
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=False)

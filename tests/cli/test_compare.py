@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from command import projgan, start
 from projgan.cli.main import run
 from tiny import tiny_options, write_pictures
 
@@ -29,24 +29,6 @@ WORDS = [
         for word in ("--set", f"{key}={value}")
     ),
 ]
-
-
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "projgan", *words],
-        cwd=folder,
-        env=os.environ | {"PROJGAN_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def projgan(folder: Path, *words: str, code: int = 0) -> tuple[str, str]:
-    process = start(folder, *words)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == code, err
-    return out, err
 
 
 @pytest.fixture(scope="module")

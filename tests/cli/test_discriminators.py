@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from command import projgan
 from projgan.cli.main import run
 from tiny import pixels_options, write_pictures
 
@@ -20,20 +18,6 @@ def words(name: str, **changes: str) -> list[str]:
     settings.pop("discriminator.name")
     pairs = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     return ["--discriminator", name, *pairs]
-
-
-def projgan(folder: Path, *arguments: str) -> tuple[str, str]:
-    process = subprocess.run(
-        [sys.executable, "-m", "projgan", *arguments],
-        cwd=folder,
-        env=os.environ | {"PROJGAN_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    return process.stdout, process.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from command import cells, differ
 from projgan.build import make_generator
 from projgan.cli.main import run
 from projgan.snapshot import Snapshot
@@ -31,22 +32,9 @@ def snapshots(
     yield tmp_path
 
 
-def cells(path: str) -> np.ndarray:
-    """(rows, columns, R, R, 3) of a grid, as int."""
-    with Image.open(path) as image:
-        pixels = np.asarray(image).astype(int)
-    rows, columns = (length // SIDE for length in pixels.shape[:2])
-    return pixels.reshape(rows, SIDE, columns, SIDE, 3).swapaxes(1, 2)
-
-
-def differ(one: np.ndarray, other: np.ndarray) -> bool:
-    """By more than a level here and there, which is rounding."""
-    return int(np.abs(one - other).max()) > 1
-
-
 def sample(*words: str, out: str) -> np.ndarray:
     assert run(["sample", *words, "--grid", "--out", out, "--device", "cpu"]) == 0
-    return cells(out)
+    return cells(out, SIDE)
 
 
 def test_truncation_has_an_effect() -> None:
@@ -86,7 +74,7 @@ def test_mixing_makes_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["sample", "stylegan2", "--seeds", "0-1", "--mix-with", "7-9"]
     assert run([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"files": ["mix.png"]}
-    table = cells("mix.png")
+    table = cells("mix.png", SIDE)
     assert table.shape[:2] == (3, 4)
     assert (table[0, 0] == 255).all()
     own = sample("stylegan2", "--seeds", "0-1", out="own.png").reshape(2, SIDE, SIDE, 3)
@@ -98,12 +86,12 @@ def test_mixing_makes_a_table(capsys: pytest.CaptureFixture[str]) -> None:
             assert differ(table[row + 1, column + 1], own[row])
             assert differ(table[row + 1, column + 1], others[column])
     assert run([*words, "--mix-layers", "0-7", "--out", "all.png"]) == 0
-    replaced = cells("all.png")[1:, 1:]
+    replaced = cells("all.png", SIDE)[1:, 1:]
     assert not differ(replaced, np.broadcast_to(others, replaced.shape))
     assert run([*words, "--mix-layers", "0-3", "--out", "named.png"]) == 0
-    assert not differ(cells("named.png"), table)
+    assert not differ(cells("named.png", SIDE), table)
     assert run([*words, "--truncation-psi", "0", "--out", "mean.png"]) == 0
-    mean = cells("mean.png")[1:]
+    mean = cells("mean.png", SIDE)[1:]
     assert not differ(mean, np.broadcast_to(mean[:1, :1], mean.shape))
 
 
@@ -145,4 +133,4 @@ def test_a_table_is_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--overwrite" in capsys.readouterr().err
     assert Path("mix.png").read_text() == "keep"
     assert run([*words, "--overwrite"]) == 0
-    assert cells("mix.png").shape[:2] == (2, 2)
+    assert cells("mix.png", SIDE).shape[:2] == (2, 2)

@@ -99,7 +99,7 @@ def test_classes_change_all_logits_of_their_pictures() -> None:
     shift = logits[1] - logits[0]
     assert shift.abs().min() > 0
     torch.testing.assert_close(shift, shift[:1].expand(50), rtol=1e-3, atol=1e-5)
-    with pytest.raises(UsageError, match="labels"):
+    with pytest.raises(UsageError, match="needs a label"):
         judge(images)
 
 

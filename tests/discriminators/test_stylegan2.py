@@ -112,7 +112,7 @@ def test_classes_add_their_fit() -> None:
     assert logits.shape == (3, 1)
     torch.testing.assert_close(logits[0], logits[2])
     assert (logits[0] - logits[1]).abs().item() > 0
-    with pytest.raises(UsageError, match="labels"):
+    with pytest.raises(UsageError, match="needs a label"):
         judge(images)
 
 

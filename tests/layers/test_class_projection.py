@@ -1,7 +1,5 @@
-import pytest
 import torch
 
-from projgan.errors import UsageError
 from projgan.layers.class_projection import ClassProjection
 
 
@@ -12,8 +10,3 @@ def test_by_hand():
     features = torch.tensor([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]])
     out = layer(features, torch.tensor([0, 1]))
     assert out.tolist() == [[4.5], [-1.0]]  # 9 / sqrt(4), -2 / sqrt(4)
-
-
-def test_without_labels():
-    with pytest.raises(UsageError, match="labels"):
-        ClassProjection(2, 4)(torch.zeros(1, 4), None)

@@ -12,7 +12,7 @@ from projgan.errors import CheckpointError, DivergedError, ResourceError
 from projgan.training import checkpoint as module
 from projgan.training.checkpoint import find_latest, prune, restore, save_checkpoint
 from projgan.training.state import TrainingState, new_state
-from projgan.training.steps import make_step
+from projgan.training.step import TrainStep
 from tiny import reals, tiny_config
 
 
@@ -24,7 +24,7 @@ def config() -> RunConfig:
 @pytest.fixture(scope="module")
 def trained(config: RunConfig) -> TrainingState:
     state = new_state(config)
-    make_step(config, make_augment(config))(state, reals())
+    TrainStep(config, make_augment(config))(state, reals())
     return state
 
 

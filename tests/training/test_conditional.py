@@ -15,7 +15,6 @@ from projgan.images import to_float
 from projgan.losses import hinge_fake_loss, hinge_generator_loss, hinge_real_loss
 from projgan.training.state import TrainingState, new_state
 from projgan.training.step import TrainStep
-from projgan.training.steps import make_step
 from tiny import reals, tiny_config
 
 MODES = ("shared", "alternating")
@@ -28,7 +27,7 @@ def config_of(**changes: str) -> RunConfig:
 
 
 def step_of(config: RunConfig) -> TrainStep:
-    return make_step(config, make_augment(config), LABELS)
+    return TrainStep(config, make_augment(config), LABELS)
 
 
 def run_steps(steps: int, c: Tensor = REAL_CLASSES, **changes: str) -> TrainingState:
@@ -109,15 +108,15 @@ def test_without_classes_the_draws_of_a_run_are_what_they_were() -> None:
     conditional, plain = config_of(), tiny_config()
     state = new_state(plain)
     (first,) = step_of(conditional)._latents(state, "both turns")
-    (second,) = make_step(plain, make_augment(plain))._latents(state, "both turns")
+    (second,) = TrainStep(plain, make_augment(plain))._latents(state, "both turns")
     assert torch.equal(first, second)
 
 
 def test_labels_go_with_conditional_runs() -> None:
     with pytest.raises(AssertionError, match="conditional runs"):
-        make_step(config_of(), make_augment(config_of()))
+        TrainStep(config_of(), make_augment(config_of()))
     with pytest.raises(AssertionError, match="conditional runs"):
-        make_step(tiny_config(), make_augment(tiny_config()), LABELS)
+        TrainStep(tiny_config(), make_augment(tiny_config()), LABELS)
 
 
 def caught_gradients(state: TrainingState) -> dict[str, list[Tensor]]:

@@ -7,7 +7,7 @@ import torch
 
 from projgan.build import make_augment
 from projgan.training.state import new_state
-from projgan.training.steps import make_step
+from projgan.training.step import TrainStep
 from tiny import reals, tiny_config
 
 
@@ -34,7 +34,7 @@ def test_a_step_trains_generator_and_heads(name: str, size: str, mode: str) -> N
         for part, module in (("g", state.generator), ("d", state.discriminator))
         for key, value in module.state_dict().items()
     }
-    make_step(config, make_augment(config))(state, reals(2))
+    TrainStep(config, make_augment(config))(state, reals(2))
     after = {f"g.{k}": v for k, v in state.generator.state_dict().items()}
     after |= {f"d.{k}": v for k, v in state.discriminator.state_dict().items()}
     changed = {key for key, value in after.items() if not torch.equal(value, before[key])}

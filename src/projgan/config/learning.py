@@ -62,12 +62,8 @@ class OptimizerConfig:
     beta2_g: float = 0.99
     beta2_d: float = 0.99
     eps: float = 1e-8
-    decay: float = 0.0
-    """Share of the run, at its end, in which both learning rates fall along a line to a twentieth;
-    0 means never."""
 
     def __post_init__(self) -> None:
-        require(0.0 <= self.decay <= 1.0, "optimizer.decay", "must lie between 0 and 1")
         for name in ("lr_g", "lr_d", "eps"):
             value = getattr(self, name)
             require(0.0 < value < 1.0, f"optimizer.{name}", "must lie between 0 and 1")

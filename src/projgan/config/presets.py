@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
-from projgan.config.learning import OptimizerConfig, TrainingConfig
+from projgan.config.learning import OptimizerConfig, StepMode, TrainingConfig
 from projgan.config.networks import (
     DiscriminatorConfig,
+    DiscriminatorName,
     FeaturesConfig,
     GeneratorConfig,
     HeadsConfig,
@@ -57,11 +59,13 @@ _QUICK_OPTIMIZER = OptimizerConfig(lr_g=1e-3, lr_d=5e-4)
 
 # Discriminators trained from pixels, to compare the projected one with: each learns as in its own
 # paper, but for the learning rate of the generator, which is not the one of StyleGAN2's paper.
-_FASTGAN_OPTIMIZER = OptimizerConfig(beta1=0.5, beta2_g=0.999, beta2_d=0.999)
-_STYLEGAN2_OPTIMIZER = OptimizerConfig(lr_g=1e-3, lr_d=2e-3)
+_PIXELS: dict[DiscriminatorName, tuple[OptimizerConfig, StepMode]] = {
+    "fastgan": (OptimizerConfig(beta1=0.5, beta2_g=0.999, beta2_d=0.999), "shared"),
+    "stylegan2": (OptimizerConfig(lr_g=1e-3, lr_d=2e-3), "alternating"),
+}
 
 
-PRESETS: dict[str, Preset] = {
+_OURS = {
     "demo": Preset(
         summary="64 px in a few minutes on two CPU cores, for the drawn set",
         config=RunConfig(
@@ -109,50 +113,35 @@ PRESETS: dict[str, Preset] = {
             training=TrainingConfig(images=1_200_000, batch=8),
         ),
     ),
-    "pixels-fastgan-64": Preset(
-        summary="few-shot-64 with FastGAN's discriminator, trained from pixels, to compare with",
-        config=RunConfig(
-            preset="pixels-fastgan-64",
-            data=DataConfig(resolution=64),
-            generator=_QUICK_GENERATOR,
-            discriminator=DiscriminatorConfig(name="fastgan"),
-            optimizer=_FASTGAN_OPTIMIZER,
-            training=TrainingConfig(images=100_000, batch=8, checkpoint_every=5_000),
+}
+
+
+def _from_pixels(base: str, name: DiscriminatorName) -> Preset:
+    """A preset with another discriminator, one that is trained from pixels, to compare with."""
+    projected = _OURS[base].config
+    optimizer, step = _PIXELS[name]
+    return Preset(
+        summary=f"{base} with the discriminator {name}, trained from pixels, to compare with",
+        config=dataclasses.replace(
+            projected,
+            preset=f"pixels-{name}-{projected.data.resolution}",
+            discriminator=DiscriminatorConfig(name=name),
+            optimizer=optimizer,
+            # These sections belong to the projected discriminator alone.
+            features=FeaturesConfig(),
+            heads=HeadsConfig(),
+            training=dataclasses.replace(projected.training, step=step),
         ),
-    ),
-    "pixels-stylegan2-64": Preset(
-        summary="few-shot-64 with StyleGAN2's discriminator, trained from pixels, to compare with",
-        config=RunConfig(
-            preset="pixels-stylegan2-64",
-            data=DataConfig(resolution=64),
-            generator=_QUICK_GENERATOR,
-            discriminator=DiscriminatorConfig(name="stylegan2"),
-            optimizer=_STYLEGAN2_OPTIMIZER,
-            training=TrainingConfig(
-                images=100_000, batch=8, step="alternating", checkpoint_every=5_000
-            ),
-        ),
-    ),
-    "pixels-fastgan-256": Preset(
-        summary="few-shot-256 with FastGAN's discriminator",
-        config=RunConfig(
-            preset="pixels-fastgan-256",
-            data=DataConfig(resolution=256),
-            discriminator=DiscriminatorConfig(name="fastgan"),
-            optimizer=_FASTGAN_OPTIMIZER,
-            training=TrainingConfig(images=1_200_000, batch=8),
-        ),
-    ),
-    "pixels-stylegan2-256": Preset(
-        summary="few-shot-256 with StyleGAN2's discriminator",
-        config=RunConfig(
-            preset="pixels-stylegan2-256",
-            data=DataConfig(resolution=256),
-            discriminator=DiscriminatorConfig(name="stylegan2"),
-            optimizer=_STYLEGAN2_OPTIMIZER,
-            training=TrainingConfig(images=1_200_000, batch=8, step="alternating"),
-        ),
-    ),
+    )
+
+
+_FROM_PIXELS = [
+    _from_pixels(base, name) for base in ("few-shot-64", "few-shot-256") for name in _PIXELS
+]
+
+PRESETS: dict[str, Preset] = {
+    **_OURS,
+    **{preset.config.preset: preset for preset in _FROM_PIXELS},
     "reference-fastgan": Preset(
         summary="the reference's settings with FastGAN, its oddities included (large sets, GPUs)",
         config=RunConfig(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class Discriminator(nn.Module):
@@ -17,6 +17,15 @@ class Discriminator(nn.Module):
     def learner(self) -> nn.Module:
         """The part that learns, whose parameters the optimiser moves; all of it by default."""
         return self
+
+    def look(self, images: Tensor) -> list[Tensor]:
+        """What the learner sees of pictures (B, 3, H, W); by default the pictures themselves."""
+        return [images]
+
+    def verdict(self, seen: list[Tensor], c: Tensor | None = None) -> Tensor:
+        """The logits (B, M) of what `look` gave; c: (B,) class indices, with classes only."""
+        logits: Tensor = self(*seen, c)
+        return logits
 
     def trainable_parameters(self) -> Iterator[nn.Parameter]:
         """What the optimiser gets: the parameters of the learner, nothing frozen."""

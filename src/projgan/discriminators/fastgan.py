@@ -32,6 +32,7 @@ from projgan.discriminators.reconstruction import Reconstruction
 from projgan.errors import UsageError
 from projgan.layers.class_projection import ClassProjection
 from projgan.layers.excitation import SkipExcitation
+from projgan.layers.labels import require_labels
 from projgan.layers.spectral_norm import SpectralNormConv2d
 
 RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
@@ -128,6 +129,7 @@ class FastGANDiscriminator(Discriminator):
             channels_8=wide,
             image_channels=channels,
         )
+        self.num_classes = num_classes
         self.classes = ClassProjection(num_classes, wide) if num_classes else None
 
     def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
@@ -140,6 +142,7 @@ class FastGANDiscriminator(Discriminator):
 
     def judge(self, images: Tensor, c: Tensor | None = None) -> tuple[Tensor, Encoding]:
         """The logits, and the maps from which `reconstruction` draws the pictures again."""
+        require_labels(c, num_classes=self.num_classes, batch=len(images))
         x = self.stem(images)
         maps = {x.shape[-1]: x}
         for name, block in self.blocks.items():
@@ -152,7 +155,7 @@ class FastGANDiscriminator(Discriminator):
         small = F.interpolate(images, size=(self.small_size, self.small_size), mode="area")
         parts = [self.logits(x).flatten(1), self.small(small).flatten(1)]
         logits = torch.cat(parts, dim=1)
-        if self.classes is not None:
+        if self.classes is not None and c is not None:
             logits = logits + self.classes(x.mean(dim=(2, 3)), c)
         return logits, Encoding(maps[16], x)
 

@@ -161,8 +161,7 @@ class ProjectedDiscriminator(Discriminator):
         """
         if self.augment is not None:
             images = self.augment(images)
-        logits: Tensor = self.heads(self.project(images), c)
-        return logits
+        return self.verdict(self.project(images), c)
 
     def project(self, images: Tensor) -> list[Tensor]:
         """The frozen half: (B, 3, H, W) in [-1, 1] -> the maps that the heads judge.
@@ -180,6 +179,15 @@ class ProjectedDiscriminator(Discriminator):
             _check_size(images, features)
             maps += projector(features(images))[: self.num_heads]
         return maps
+
+    def look(self, images: Tensor) -> list[Tensor]:
+        """The maps of `project`."""
+        return self.project(images)
+
+    def verdict(self, seen: list[Tensor], c: Tensor | None = None) -> Tensor:
+        """The heads' logits on these maps: (B, M)."""
+        logits: Tensor = self.heads(seen, c)
+        return logits
 
     @property
     def learner(self) -> Heads:

@@ -26,6 +26,7 @@ from projgan.errors import UsageError
 from projgan.layers.activation import scaled_leaky_relu
 from projgan.layers.class_projection import ClassProjection
 from projgan.layers.equalized import EqualizedConv2d, EqualizedLinear
+from projgan.layers.labels import require_labels
 from projgan.layers.minibatch_std import GROUP, MinibatchStd
 
 RESOLUTIONS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -95,6 +96,7 @@ class StyleGAN2Discriminator(Discriminator):
         self.conv = EqualizedConv2d(last + 1, last, 3)
         self.hidden = EqualizedLinear(last * LAST_SIZE**2, last)
         self.logit = EqualizedLinear(last, 1)
+        self.num_classes = num_classes
         self.classes = ClassProjection(num_classes, last) if num_classes else None
 
     def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
@@ -103,6 +105,7 @@ class StyleGAN2Discriminator(Discriminator):
         Args:
             c: (B,) class indices; only with classes, and then needed.
         """
+        require_labels(c, num_classes=self.num_classes, batch=len(images))
         x = self.blocks(scaled_leaky_relu(self.from_image(images)))
         # float32 from here on, as in the reference: it is little work, and the verdict hangs on it.
         with torch.autocast(x.device.type, enabled=False):
@@ -110,7 +113,7 @@ class StyleGAN2Discriminator(Discriminator):
             x = scaled_leaky_relu(self.conv(x))
             features = scaled_leaky_relu(self.hidden(x.flatten(1)))
             logit: Tensor = self.logit(features)
-        if self.classes is not None:
+        if self.classes is not None and c is not None:
             logit = logit + self.classes(features, c)
         return logit
 

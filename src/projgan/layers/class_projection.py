@@ -10,8 +10,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from projgan.errors import UsageError
-
 
 class ClassProjection(nn.Module):
     """The product of a picture's features and its class's vector, which is learned.
@@ -26,12 +24,7 @@ class ClassProjection(nn.Module):
         self.embed = nn.Embedding(num_classes, channels)
         self.gain = 1 / math.sqrt(channels)
 
-    def forward(self, features: Tensor, c: Tensor | None) -> Tensor:
-        """(B, channels) and (B,) class indices -> (B, 1), float32; add it to the logits.
-
-        Raises: UsageError: there are no labels.
-        """
-        if c is None:
-            raise UsageError("this discriminator has classes: give the pictures' labels")
+    def forward(self, features: Tensor, c: Tensor) -> Tensor:
+        """(B, channels) and (B,) class indices -> (B, 1), float32; add it to the logits."""
         fit = features.to(torch.float32) * self.embed(c)
         return fit.sum(dim=1, keepdim=True) * self.gain

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from projgan.layers.strided import convolve_then_skip
+
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
@@ -75,6 +77,5 @@ class Downsample2d(_FIR):
             if x.device.type == "cpu" and x.dtype == torch.bfloat16:
                 # The same numbers. Measured on CPU, forward and backward, 64 channels of 64 px: 5
                 # ms; with stride 2 in the convolution 25 ms in bfloat16, but 1 ms in float32.
-                full = F.conv2d(x, self._weight(x), padding=1, groups=x.shape[1])
-                return full[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)
+                return convolve_then_skip(x, self._weight(x), stride=(2, 2), padding=1)
             return F.conv2d(x, self._weight(x), stride=2, padding=1, groups=x.shape[1])

@@ -1,12 +1,11 @@
-"""What a discriminator trained from pixels minimises: the losses that go with each.
+"""What the two networks minimise: the losses that go with each discriminator.
 
 An objective holds settings and no state; its draws come from named streams.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -26,40 +25,40 @@ from projgan.losses import (
 )
 from projgan.rng import torch_stream
 
+Loss = Callable[[Tensor], Tensor]
+"""(b, M) raw logits -> scalar."""
 
-class Objective(ABC):
-    """The losses of the game, and what else the discriminator learns from reals."""
 
-    penalty_name: ClassVar[str] = ""
+class Objective:
+    """The losses of the game, and what else the discriminator learns from reals: here, nothing.
+
+    Attributes:
+        generator_loss: what the generator minimises.
+        fake_loss, real_loss: what the discriminator minimises on fakes and on reals.
+    """
+
+    # Hinge, unless an objective says otherwise: this alone is the projected discriminator's.
+    generator_loss: Loss = staticmethod(hinge_generator_loss)
+    fake_loss: Loss = staticmethod(hinge_fake_loss)
+    real_loss: Loss = staticmethod(hinge_real_loss)
+    penalty_name = ""
     """Of the penalty, in the history."""
-
-    @abstractmethod
-    def generator_loss(self, fake_logits: Tensor) -> Tensor:
-        """What the generator minimises; (b, M) -> scalar, as the two below."""
-
-    @abstractmethod
-    def fake_loss(self, fake_logits: Tensor) -> Tensor:
-        """The discriminator's loss on fakes."""
-
-    @abstractmethod
-    def real_loss(self, real_logits: Tensor) -> Tensor:
-        """The discriminator's loss on reals."""
 
     def judge_reals(
         self,
         discriminator: Discriminator,
-        images: Tensor,
+        seen: list[Tensor],
         c: Tensor | None,
         position: tuple[int, int],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits of reals, and further terms of the discriminator's loss by name.
 
         Args:
-            images: (b, C, R, R), augmented.
+            seen: what the discriminator's `look` gave for them.
             c: (b,) their classes, if the run is conditional.
             position: step and micro-batch, for draws.
         """
-        return discriminator(images, c).float(), {}
+        return discriminator.verdict(seen, c).float(), {}
 
     def is_penalty_due(self, step: int) -> bool:
         """Whether this step ends with an update by the penalty."""
@@ -87,27 +86,16 @@ class HingeWithReconstruction(Objective):
         self._weight = config.discriminator.reconstruction
         self._seed = config.training.seed
 
-    def generator_loss(self, fake_logits: Tensor) -> Tensor:
-        """The mean logit, negative."""
-        return hinge_generator_loss(fake_logits)
-
-    def fake_loss(self, fake_logits: Tensor) -> Tensor:
-        """Up to -1."""
-        return hinge_fake_loss(fake_logits)
-
-    def real_loss(self, real_logits: Tensor) -> Tensor:
-        """Down to 1."""
-        return hinge_real_loss(real_logits)
-
     def judge_reals(
         self,
         discriminator: Discriminator,
-        images: Tensor,
+        seen: list[Tensor],
         c: Tensor | None,
         position: tuple[int, int],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """With `loss_reconstruction`: of the pictures, and of a part whose place is drawn."""
         assert isinstance(discriminator, FastGANDiscriminator), "only FastGAN's draws pictures"
+        (images,) = seen
         logits, maps = discriminator.judge(images, c)
         if not self._weight:
             return logits.float(), {}
@@ -128,23 +116,14 @@ class LogisticWithR1(Objective):
     # Deviation: R1 is taken around the augmented reals, which the discriminator sees; StyleGAN2-ADA
     # differentiates through the augmentation down to the pictures.
 
+    generator_loss: Loss = staticmethod(logistic_generator_loss)
+    fake_loss: Loss = staticmethod(logistic_fake_loss)
+    real_loss: Loss = staticmethod(logistic_real_loss)
     penalty_name = "loss_r1"
 
     def __init__(self, config: RunConfig) -> None:
         self._gamma = config.discriminator.r1_gamma
         self._every = config.discriminator.r1_every
-
-    def generator_loss(self, fake_logits: Tensor) -> Tensor:
-        """-log sigmoid."""
-        return logistic_generator_loss(fake_logits)
-
-    def fake_loss(self, fake_logits: Tensor) -> Tensor:
-        """-log(1 - sigmoid)."""
-        return logistic_fake_loss(fake_logits)
-
-    def real_loss(self, real_logits: Tensor) -> Tensor:
-        """-log sigmoid."""
-        return logistic_real_loss(real_logits)
 
     def is_penalty_due(self, step: int) -> bool:
         """In the first step, and every `r1_every` steps after it; never where that is 0."""
@@ -159,8 +138,9 @@ class LogisticWithR1(Objective):
 
 
 def make_objective(config: RunConfig) -> Objective:
-    """The objective of the config's discriminator, one that is trained from pixels."""
+    """The objective of the config's discriminator."""
     if config.discriminator.name == "fastgan":
         return HingeWithReconstruction(config)
-    assert config.discriminator.name == "stylegan2", "the projected step has its losses itself"
-    return LogisticWithR1(config)
+    if config.discriminator.name == "stylegan2":
+        return LogisticWithR1(config)
+    return Objective()

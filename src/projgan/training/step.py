@@ -1,10 +1,17 @@
-"""What every training step does, whatever the discriminator: latents, pictures, updates, memory.
-
-The updates themselves are each on one page: `training.projected_step` for heads on frozen features,
-`training.conventional_step` for discriminators trained from pixels; `training.steps` chooses.
+"""One step: both updates of the adversarial game, on one screen.
 
 Shapes: B images a step, in k micro-batches of b; C channels, R pixels a side; M logits a picture.
 c are class indices (B,) of a conditional run, and None of another.
+
+Two modes. `alternating`, the reference's: the generator learns first, then fresh fakes of the
+updated generator and the reals teach the discriminator. `shared`: one set of fakes, augmented and
+seen once, serves both; the verdict on it is differentiated twice, towards what was seen for the
+generator and towards the weights of the discriminator's learner. A pass of the generator, of the
+frozen features and of the learner are saved, and both updates start from the same weights.
+
+What the learner sees is the discriminator's affair: projected feature maps, or the pictures
+themselves. Which losses there are is the objective's (`training.objectives`). A penalty, where it
+has one, is an update of its own after the discriminator's, every so many steps and in float32.
 
 Gradients of micro-batches are averaged over the same latents and reals as one big batch, so k
 micro-batches equal it wherever samples do not meet. Where they do, they differ: batch normalisation
@@ -14,42 +21,22 @@ iterations instead of one, and augmentation and noise have other draws.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
-from projgan.errors import DivergedError
 from projgan.images import to_float
-from projgan.rng import derive_seed, torch_stream
+from projgan.rng import derive_seed
 from projgan.training.ema import ema_beta, update_ema
-from projgan.training.schedule import learning_rate_factor, scale_learning_rate
+from projgan.training.machinery import Labels, Outcome, Parts, StepMachinery
+from projgan.training.objectives import make_objective
 from projgan.training.state import TrainingState
 
-Parts = Sequence[Tensor]
-"""Something for each micro-batch."""
-Labels = Sequence[Tensor | None]
-"""Classes for each micro-batch; each is None if the run is not conditional."""
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one micro-batch leaves behind: scalars and (b, M) logits, detached, on the device."""
-
-    loss_g: Tensor
-    loss_real: Tensor
-    loss_fake: Tensor
-    real_logits: Tensor
-    fake_logits: Tensor
-    extras: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
-    """Further terms of the discriminator's loss, as they enter it, by their name in the history."""
-
-
-class TrainStep(ABC):
+class TrainStep(StepMachinery):
     """Both updates for one batch of reals; holds settings and no state.
 
     Args:
@@ -60,21 +47,13 @@ class TrainStep(ABC):
     """
 
     def __init__(self, config: RunConfig, augment: Augment, labels: Tensor | None = None) -> None:
-        assert config.data.conditional == (labels is not None), "labels are for conditional runs"
+        super().__init__(config, augment, labels)
         training = config.training
-        self.seed = training.seed
-        self.batch = training.batch
-        self.micro_batch = training.micro_batch
         self.is_shared = training.step == "shared"
         self.scale = self.micro_batch / self.batch if training.accumulate == "mean" else 1.0
         self.half_life_kimg = training.ema_half_life_kimg
         self.ema_rampup = training.ema_rampup
-        self.is_bf16 = training.precision == "bf16"
-        self.device = torch.device(training.device)
-        self.images = training.images
-        self.decay = config.optimizer.decay
-        self.is_conditional = labels is not None
-        self._augment, self._labels = augment, labels
+        self._objective = make_objective(config)
 
     def __call__(self, state: TrainingState, real: Tensor, c: Tensor | None = None) -> None:
         """Update all of `state`, its counters included.
@@ -85,13 +64,15 @@ class TrainStep(ABC):
         Raises: DivergedError: a loss or gradient is not finite; that update was not applied.
         """
         self._augment.p = state.controller.p
-        self._set_learning_rates(state)
         # The noise inside a generator comes from torch's global stream.
         torch.manual_seed(derive_seed(self.seed, "noise", state.step))
         state.generator.train()
         state.discriminator.train()
-        reals = to_float(real).split(self.micro_batch)
-        outcomes = self._update(state, reals, self._split(c))
+        reals, real_c = to_float(real).split(self.micro_batch), self._split(c)
+        update = self._shared if self.is_shared else self._alternating
+        outcomes = update(state, reals, real_c)
+        if self._objective.is_penalty_due(state.step):
+            outcomes = self._penalise(state, reals, real_c, outcomes)
         beta = ema_beta(
             state.images_seen,
             batch=self.batch,
@@ -103,87 +84,99 @@ class TrainStep(ABC):
         state.images_seen += self.batch
         self._remember(state, outcomes)
 
-    @abstractmethod
-    def _update(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
-        """Both updates from k times (b, C, R, R) in [-1, 1] and their classes: k outcomes."""
+    def _alternating(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
+        losses_g, outcomes = [], []
 
-    def _latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
-        """The step's latents, which seed, step and turn determine: k times (b, z_dim)."""
-        stream = torch_stream(self.seed, f"latents, {turn}", state.step)
-        z = torch.randn(self.batch, state.generator.z_dim, generator=stream)
-        return z.to(self.device).split(self.micro_batch)
+        state.discriminator.learner.requires_grad_(False)
+        turn = "generator's turn"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        for micro, (z, c) in enumerate(zip(latents, classes, strict=True)):
+            seen = self._see(state, self._generate(state, z, c), turn, micro)
+            loss_g = self._objective.generator_loss(self._judge(state, seen, c))
+            (loss_g * self.scale).backward()
+            losses_g.append(loss_g.detach())
+        self._apply(state, state.optimizer_g, losses_g, "generator")
 
-    def _fake_classes(self, state: TrainingState, turn: str) -> Labels:
-        """Classes for the step's latents: k times (b,), or None if the run is not conditional."""
-        if self._labels is None:
-            return self._split(None)
-        stream = torch_stream(self.seed, f"classes, {turn}", state.step)
-        pictures = torch.randint(len(self._labels), (self.batch,), generator=stream)
-        return self._split(self._labels[pictures].to(self.device))
+        state.discriminator.learner.requires_grad_(True)
+        turn = "discriminator's turn"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
+        for micro, (z, c, real) in enumerate(parts):
+            with torch.no_grad():
+                seen = self._see(state, self._generate(state, z, c), "fake", micro)
+            fake_logits = self._judge(state, seen, c)
+            loss_fake = self._objective.fake_loss(fake_logits)
+            (loss_fake * self.scale).backward()
+            outcomes.append(
+                self._learn_reals(state, real, micro, losses_g[micro], loss_fake, fake_logits)
+            )
+        self._apply(state, state.optimizer_d, [o.total_d for o in outcomes], "discriminator")
+        return outcomes
 
-    def _split(self, c: Tensor | None) -> Labels:
-        """One part for each micro-batch."""
-        if c is None:
-            return (None,) * (self.batch // self.micro_batch)
-        return c.split(self.micro_batch)
+    # Deviation: FastGAN's fakes teach its own discriminator first, and the generator learns from
+    # the verdict of the updated one. Here one verdict serves both, which saves a pass.
+    def _shared(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
+        parameters = list(state.discriminator.trainable_parameters())
+        outcomes = []
+        turn = "both turns"
+        latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
+        parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
+        for micro, (z, c, real) in enumerate(parts):
+            seen = self._see(state, self._generate(state, z, c), "fake", micro)
+            leaves = [part.detach().requires_grad_() for part in seen]
+            fake_logits = self._judge(state, leaves, c)
+            loss_g = self._objective.generator_loss(fake_logits)
+            loss_fake = self._objective.fake_loss(fake_logits)
 
-    def _generate(self, state: TrainingState, z: Tensor, c: Tensor | None) -> Tensor:
-        """(b, z_dim) -> (b, C, R, R) fakes, float32."""
-        with self._autocast():
-            # A generator without classes need not take them.
-            return (state.generator(z) if c is None else state.generator(z, c)).float()
+            towards_seen = torch.autograd.grad(loss_g * self.scale, leaves, retain_graph=True)
+            (loss_fake * self.scale).backward(inputs=parameters)
+            torch.autograd.backward(seen, list(towards_seen))
+            outcomes.append(self._learn_reals(state, real, micro, loss_g, loss_fake, fake_logits))
+        losses_d = [o.total_d for o in outcomes]
+        self._require_finite(state, losses_d, "discriminator loss")
+        self._apply(state, state.optimizer_g, [o.loss_g for o in outcomes], "generator")
+        self._apply(state, state.optimizer_d, losses_d, "discriminator")
+        return outcomes
 
-    def _augmented(self, state: TrainingState, images: Tensor, what: str, micro: int) -> Tensor:
-        """(b, C, R, R) under draws that seed, step, `what` and micro-batch determine."""
-        name = f"augment, {what}"
-        stream = torch_stream(self.seed, name, state.step, micro, device=self.device)
-        with self._autocast():
-            return self._augment(images, generator=stream)
-
-    def _apply(
+    def _learn_reals(
         self,
         state: TrainingState,
-        optimizer: torch.optim.Optimizer,
-        losses: list[Tensor],
-        name: str,
-    ) -> None:
-        """Update and clear the gradients; nothing is touched if one of them is not finite."""
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
-        norm = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
-        self._require_finite(state, losses, f"{name} loss")
-        self._require_finite(state, [norm], f"{name} gradient")
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    def _require_finite(self, state: TrainingState, values: list[Tensor], name: str) -> None:
-        """Raise `DivergedError` naming the step if any of the scalars is not finite."""
-        if not torch.isfinite(torch.stack(values)).all():
-            raise DivergedError(
-                f"the {name} is not finite at step {state.step} ({state.images_seen} images); "
-                "that update was not applied"
+        real: tuple[Tensor, Tensor | None],
+        micro: int,
+        loss_g: Tensor,
+        loss_fake: Tensor,
+        fake_logits: Tensor,
+    ) -> Outcome:
+        """The learner's gradient from reals (b, C, R, R) and their classes; in both modes."""
+        images, c = real
+        with torch.no_grad():
+            seen = self._see(state, images, "real", micro)
+        with self._autocast():
+            real_logits, extras = self._objective.judge_reals(
+                state.discriminator, seen, c, (state.step, micro)
             )
+        loss_real = self._objective.real_loss(real_logits)
+        (sum(extras.values(), loss_real) * self.scale).backward()
+        parts = (loss_g, loss_real, loss_fake, real_logits, fake_logits)
+        return Outcome(
+            *(part.detach() for part in parts),
+            extras={name: value.detach() for name, value in extras.items()},
+        )
 
-    def _set_learning_rates(self, state: TrainingState) -> None:
-        """Those of the config, or less of them near the end of a run that lets them fall."""
-        factor = learning_rate_factor(state.images_seen, images=self.images, decay=self.decay)
-        scale_learning_rate(state.optimizer_g, factor)
-        scale_learning_rate(state.optimizer_d, factor)
-
-    def _remember(self, state: TrainingState, outcomes: list[Outcome]) -> None:
-        """Hand the losses to the history, and to the controller if it steers by them."""
-        for o in outcomes:
-            loss_d = o.loss_real + o.loss_fake
-            state.averages.add(o.loss_g, loss_d, o.real_logits, o.fake_logits, extras=o.extras)
-        if state.controller.is_steering:
-            count = len(outcomes)
-            state.controller.observe(
-                loss_real=float(sum(o.loss_real for o in outcomes)) / count,
-                loss_fake=float(sum(o.loss_fake for o in outcomes)) / count,
-                sign_real=float(sum(o.real_logits.sign().mean() for o in outcomes)) / count,
-                batch=self.batch,
-            )
-
-    def _autocast(self, enabled: bool = True) -> torch.autocast:
-        """bf16 for convolutions where the config says so; losses and norms stay float32."""
-        is_bf16 = self.is_bf16 and enabled
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_bf16)
+    def _penalise(
+        self, state: TrainingState, reals: Parts, real_c: Labels, outcomes: list[Outcome]
+    ) -> list[Outcome]:
+        """An update by the penalty, on the reals as they were seen; the outcomes with its size."""
+        penalties = []
+        for micro, (real, c) in enumerate(zip(reals, real_c, strict=True)):
+            images = self._augmented(state, real, "real", micro).detach().requires_grad_()
+            with self._autocast(enabled=False):
+                penalty, as_counted = self._objective.penalty(state.discriminator, images, c)
+            (penalty * self.scale).backward()
+            penalties.append(as_counted.detach())
+        self._apply(state, state.optimizer_d, penalties, "penalty")
+        name = self._objective.penalty_name
+        return [
+            replace(outcome, extras={**outcome.extras, name: value})
+            for outcome, value in zip(outcomes, penalties, strict=True)
+        ]

@@ -39,7 +39,7 @@ from projgan.training.history import append_line
 from projgan.training.loop import Budget, Every, run_loop
 from projgan.training.signals import catch_signals
 from projgan.training.state import TrainingState, new_state
-from projgan.training.steps import make_step
+from projgan.training.step import TrainStep
 from projgan.workflows.recorder import Metric, Recorder
 from projgan.workflows.watch import Watch
 
@@ -233,7 +233,7 @@ def _run(
         try:
             run_loop(
                 state,
-                make_step(config, make_augment(config), labels),
+                TrainStep(config, make_augment(config), labels),
                 pictures,
                 sampler,
                 budget=budget,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from projgan.config.load import differences
+from projgan.config.load import differences, override
 from projgan.config.presets import DEFAULT_PRESET, PRESETS, preset_config
 from projgan.config.schema import RunConfig
 from projgan.errors import UsageError, choose_from
@@ -59,31 +59,22 @@ class Contender:
                 )
 
 
+def _from_pixels(preset: str) -> Contender:
+    """A discriminator trained from pixels, with the optimisers and the step of its preset."""
+    config = preset_config(preset)
+    options = {f"optimizer.{key}": str(value) for key, value in vars(config.optimizer).items()}
+    options["training.step"] = config.training.step
+    name = config.discriminator.name
+    return Contender(name, options={"discriminator.name": name, **options})
+
+
 BUILT_IN = (
     Contender("projected", options={"discriminator.name": "projected"}),
-    Contender(
-        "fastgan",
-        options={
-            "discriminator.name": "fastgan",
-            "optimizer.lr_g": "2e-4",
-            "optimizer.lr_d": "2e-4",
-            "optimizer.beta1": "0.5",
-            "optimizer.beta2_g": "0.999",
-            "optimizer.beta2_d": "0.999",
-        },
-    ),
-    Contender(
-        "stylegan2",
-        options={
-            "discriminator.name": "stylegan2",
-            "optimizer.lr_g": "1e-3",
-            "optimizer.lr_d": "2e-3",
-            "training.step": "alternating",
-        },
-    ),
+    _from_pixels("pixels-fastgan-64"),
+    _from_pixels("pixels-stylegan2-64"),
 )
 """Who competes if nobody else is named: the projected discriminator as the preset has it, and those
-trained from pixels with what is usual for them (as in the presets `pixels-...`)."""
+trained from pixels as in theirs."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +179,15 @@ def make_entries(
     if "training.sample_every" in shared:
         return entries
     every = max(training.batch, round(training.images / _POINTS))
-    shared["training.sample_every"] = str(training.sample_every if is_endless else every)
-    return [_entry(data, base, one, shared) for one in contenders]
+    measured = {"training.sample_every": str(training.sample_every if is_endless else every)}
+    return [
+        replace(
+            entry,
+            options={**entry.options, **measured},
+            config=override(entry.config, measured),
+        )
+        for entry in entries
+    ]
 
 
 def _entry(data: str | Path, base: str, contender: Contender, shared: Mapping[str, str]) -> Entry:

@@ -24,10 +24,14 @@ from projgan.losses import (
     r1_penalty,
 )
 from projgan.rng import torch_stream
-from projgan.training.objectives import LogisticWithR1
-from projgan.training.projected_step import ProjectedStep
+from projgan.training.objectives import (
+    HingeWithReconstruction,
+    LogisticWithR1,
+    Objective,
+    make_objective,
+)
 from projgan.training.state import TrainingState, new_state
-from projgan.training.steps import make_step
+from projgan.training.step import TrainStep
 from tiny import pixels_config, reals, tiny_config
 
 MODES = ("shared", "alternating")
@@ -37,7 +41,7 @@ each = pytest.mark.parametrize(("name", "mode"), [(n, m) for n in NAMES for m in
 
 def run_steps(config: RunConfig, steps: int = 2) -> TrainingState:
     state = new_state(config)
-    step = make_step(config, make_augment(config))
+    step = TrainStep(config, make_augment(config))
     for number in range(steps):
         step(state, reals(config.training.batch, seed=number))
     return state
@@ -68,11 +72,10 @@ def catch_gradients(state: TrainingState) -> dict[str, list[list[torch.Tensor]]]
     return caught
 
 
-def test_the_config_chooses_the_step() -> None:
-    config = tiny_config()
-    assert isinstance(make_step(config, make_augment(config)), ProjectedStep)
-    config = pixels_config("fastgan")
-    assert not isinstance(make_step(config, make_augment(config)), ProjectedStep)
+def test_the_config_chooses_the_objective() -> None:
+    assert type(make_objective(tiny_config())) is Objective
+    assert type(make_objective(pixels_config("fastgan"))) is HingeWithReconstruction
+    assert type(make_objective(pixels_config("stylegan2"))) is LogisticWithR1
 
 
 @each
@@ -107,7 +110,7 @@ def test_shared_step_gives_the_gradients_of_the_objectives(name: str) -> None:
     """Against all losses written out on copies of the networks, with nothing shared."""
     config = pixels_config(name, augment__policy="")
     state = new_state(config)
-    step = make_step(config, make_augment(config))
+    step = TrainStep(config, make_augment(config))
     generator, other_generator = copy.deepcopy(state.generator), copy.deepcopy(state.generator)
     judge, other_judge = copy.deepcopy(state.discriminator), copy.deepcopy(state.discriminator)
     caught = catch_gradients(state)
@@ -142,7 +145,7 @@ def test_alternating_turns_have_latents_of_their_own() -> None:
     """And the discriminator learns from fakes of the generator that has just learned."""
     config = pixels_config("stylegan2", training__step="alternating", discriminator__r1_every="0")
     state = new_state(config)
-    step, seen = make_step(config, make_augment(config)), []
+    step, seen = TrainStep(config, make_augment(config)), []
     first = next(state.generator.parameters())
     state.generator.register_forward_pre_hook(
         lambda module, inputs: seen.append((inputs[0].clone(), first.detach().clone()))
@@ -195,7 +198,7 @@ def test_r1_is_an_update_of_its_own_every_few_steps(mode: str) -> None:
     state = new_state(config)
     judge = copy.deepcopy(state.discriminator)
     caught = catch_gradients(state)
-    step, counts, means = make_step(config, make_augment(config)), [], []
+    step, counts, means = TrainStep(config, make_augment(config)), [], []
     for number in range(7):
         step(state, reals(seed=number))
         counts.append(len(caught["d"]))
@@ -229,7 +232,7 @@ def test_r1_is_in_float32_where_the_rest_is_bf16() -> None:
     state.discriminator.blocks[0].conv.register_forward_hook(
         lambda module, inputs, output: types.append(output.dtype)
     )
-    step = make_step(config, make_augment(config))
+    step = TrainStep(config, make_augment(config))
     step(state, reals())
     assert types == [torch.bfloat16, torch.bfloat16, torch.float32]
     step(state, reals())
@@ -268,7 +271,7 @@ def test_accumulation_equals_the_big_batch_where_samples_do_not_meet(
             for module in network.modules():
                 module.training = False
         caught = catch_gradients(state)
-        make_step(config, make_augment(config))(state, reals())
+        TrainStep(config, make_augment(config))(state, reals())
         results.append(caught)
     for network in ("g", "d"):
         assert len(results[0][network]) == (2 if network == "d" and name == "stylegan2" else 1)
@@ -305,7 +308,7 @@ def test_every_activation_stays_channels_last(name: str) -> None:
     for network in (state.generator, state.discriminator):
         for key, module in network.named_modules():
             module.register_forward_hook(look(key))
-    make_step(config, make_augment(config))(state, reals(resolution=64))
+    TrainStep(config, make_augment(config))(state, reals(resolution=64))
     assert not strays, strays[:5]
 
 
@@ -330,7 +333,7 @@ def test_augmentation_reaches_reals_and_fakes_and_p_is_steered(name: str, mode: 
             return out
 
     augment.__class__ = Spy
-    step = make_step(config, augment)
+    step = TrainStep(config, augment)
     for number in range(5):
         step(state, reals(seed=number))
     assert all(changed for _, _, changed in seen)
@@ -346,7 +349,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(name: str, mode: str)
         next(state.discriminator.parameters()).fill_(float("nan"))
     before = {key: value.clone() for key, value in state.generator.named_parameters()}
     with pytest.raises(DivergedError, match="generator loss|discriminator loss"):
-        make_step(config, make_augment(config))(state, reals())
+        TrainStep(config, make_augment(config))(state, reals())
     assert all(torch.equal(before[key], value) for key, value in state.generator.named_parameters())
 
 

@@ -1,0 +1,146 @@
+"""What the updates of a step are made of: latents, pictures, verdicts, optimisers, memory.
+
+`training.step` puts these together. Shapes as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from projgan.augment.pipeline import Augment
+from projgan.config.schema import RunConfig
+from projgan.errors import DivergedError
+from projgan.rng import torch_stream
+from projgan.training.state import TrainingState
+
+Parts = Sequence[Tensor]
+"""Something for each micro-batch."""
+Labels = Sequence[Tensor | None]
+"""Classes for each micro-batch; each is None if the run is not conditional."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one micro-batch leaves behind: scalars and (b, M) logits, detached, on the device."""
+
+    loss_g: Tensor
+    loss_real: Tensor
+    loss_fake: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
+    extras: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
+    """Further terms of the discriminator's loss, as they enter it, by their name in the history."""
+
+    @property
+    def total_d(self) -> Tensor:
+        """The discriminator's whole loss, further terms included."""
+        return sum(self.extras.values(), self.loss_real + self.loss_fake)
+
+
+class StepMachinery:
+    """The parts of a step; holds settings and no state.
+
+    Args:
+        config, augment, labels: as for `training.step.TrainStep`.
+    """
+
+    def __init__(self, config: RunConfig, augment: Augment, labels: Tensor | None) -> None:
+        assert config.data.conditional == (labels is not None), "labels are for conditional runs"
+        training = config.training
+        self.seed = training.seed
+        self.batch = training.batch
+        self.micro_batch = training.micro_batch
+        self.is_bf16 = training.precision == "bf16"
+        self.device = torch.device(training.device)
+        self.is_conditional = labels is not None
+        self._augment, self._labels = augment, labels
+
+    def _latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
+        """The step's latents, which seed, step and turn determine: k times (b, z_dim)."""
+        stream = torch_stream(self.seed, f"latents, {turn}", state.step)
+        z = torch.randn(self.batch, state.generator.z_dim, generator=stream)
+        return z.to(self.device).split(self.micro_batch)
+
+    def _fake_classes(self, state: TrainingState, turn: str) -> Labels:
+        """Classes for the step's latents: k times (b,), or None if the run is not conditional."""
+        if self._labels is None:
+            return self._split(None)
+        stream = torch_stream(self.seed, f"classes, {turn}", state.step)
+        pictures = torch.randint(len(self._labels), (self.batch,), generator=stream)
+        return self._split(self._labels[pictures].to(self.device))
+
+    def _split(self, c: Tensor | None) -> Labels:
+        """One part for each micro-batch."""
+        if c is None:
+            return (None,) * (self.batch // self.micro_batch)
+        return c.split(self.micro_batch)
+
+    def _generate(self, state: TrainingState, z: Tensor, c: Tensor | None) -> Tensor:
+        """(b, z_dim) -> (b, C, R, R) fakes, float32."""
+        with self._autocast():
+            # A generator without classes need not take them.
+            return (state.generator(z) if c is None else state.generator(z, c)).float()
+
+    def _augmented(self, state: TrainingState, images: Tensor, what: str, micro: int) -> Tensor:
+        """(b, C, R, R) under draws that seed, step, `what` and micro-batch determine."""
+        name = f"augment, {what}"
+        stream = torch_stream(self.seed, name, state.step, micro, device=self.device)
+        with self._autocast():
+            return self._augment(images, generator=stream)
+
+    def _see(self, state: TrainingState, images: Tensor, what: str, micro: int) -> list[Tensor]:
+        """What the learner sees of (b, C, R, R): augmented, then through what is frozen."""
+        augmented = self._augmented(state, images, what, micro)
+        with self._autocast():
+            return state.discriminator.look(augmented)
+
+    def _judge(self, state: TrainingState, seen: list[Tensor], c: Tensor | None) -> Tensor:
+        """The verdict on what was seen: (b, M) logits, float32."""
+        with self._autocast():
+            return state.discriminator.verdict(seen, c).float()
+
+    def _apply(
+        self,
+        state: TrainingState,
+        optimizer: torch.optim.Optimizer,
+        losses: list[Tensor],
+        name: str,
+    ) -> None:
+        """Update and clear the gradients; nothing is touched if one of them is not finite."""
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
+        self._require_finite(state, losses, f"{name} loss")
+        self._require_finite(state, [norm], f"{name} gradient")
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    def _require_finite(self, state: TrainingState, values: list[Tensor], name: str) -> None:
+        """Raise `DivergedError` naming the step if any of the scalars is not finite."""
+        if not torch.isfinite(torch.stack(values)).all():
+            raise DivergedError(
+                f"the {name} is not finite at step {state.step} ({state.images_seen} images); "
+                "that update was not applied"
+            )
+
+    def _remember(self, state: TrainingState, outcomes: list[Outcome]) -> None:
+        """Hand the losses to the history, and to the controller if it steers by them."""
+        for o in outcomes:
+            loss_d = o.loss_real + o.loss_fake
+            state.averages.add(o.loss_g, loss_d, o.real_logits, o.fake_logits, extras=o.extras)
+        if state.controller.is_steering:
+            count = len(outcomes)
+            state.controller.observe(
+                loss_real=float(sum(o.loss_real for o in outcomes)) / count,
+                loss_fake=float(sum(o.loss_fake for o in outcomes)) / count,
+                sign_real=float(sum(o.real_logits.sign().mean() for o in outcomes)) / count,
+                batch=self.batch,
+            )
+
+    def _autocast(self, enabled: bool = True) -> torch.autocast:
+        """bf16 for convolutions where the config says so; losses and norms stay float32."""
+        is_bf16 = self.is_bf16 and enabled
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=is_bf16)
