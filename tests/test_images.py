@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from projgan.images import grid, save_image, to_float, to_pil, to_uint8
+from projgan.images import grid, on_white, over, save_image, to_float, to_pil, to_uint8
 
 
 def test_bytes_survive_the_way_to_floats_and_back() -> None:
@@ -37,6 +37,46 @@ def test_grid_is_nearly_square_by_default() -> None:
 def test_pil_and_back() -> None:
     picture = torch.randint(0, 256, (3, 4, 5), dtype=torch.uint8)
     assert np.array_equal(np.asarray(to_pil(picture)).transpose(2, 0, 1), picture.numpy())
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_every_kind_of_picture_has_its_mode(tmp_path: Path, channels: int, mode: str) -> None:
+    pictures = torch.randint(0, 256, (3, channels, 4, 6), dtype=torch.uint8)
+    sheet = grid(pictures, columns=2)
+    assert (sheet.mode, sheet.size) == (mode, (12, 8))
+    save_image(sheet, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == mode
+        pixels = np.asarray(image).reshape(8, 12, channels)
+    assert np.array_equal(pixels[4:, :6].transpose(2, 0, 1), pictures[2].numpy())
+    empty = pixels[4:, 6:]
+    assert (empty[..., :3] == 255).all() and (empty[..., 3:] == 0).all()
+    assert np.array_equal(np.asarray(to_pil(pictures[0])), pixels[:4, :6].squeeze())
+
+
+def test_what_cannot_be_transparent_becomes_white(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (16, 16), (0, 0, 255, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 16, 8))
+    save_image(image, tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as saved:
+        pixels = np.asarray(saved).astype(int)
+    assert np.abs(pixels[2] - (255, 0, 0)).max() < 12 and np.abs(pixels[13] - 255).max() < 12
+    plain = Image.new("RGB", (2, 2), "blue")
+    assert on_white(plain) is plain
+
+
+def test_pictures_over_a_background() -> None:
+    colours = torch.rand(2, 3, 4, 4) * 2 - 1
+    assert over(colours) is colours
+    assert torch.equal(over(colours[:, :1])[:, 2], colours[:, 0])
+    alpha = torch.tensor([-1.0, 0.0, 1.0, 3.0]).expand(2, 1, 4, 4)
+    seen = over(torch.cat([colours, alpha], dim=1))
+    assert torch.equal(seen[..., 0], torch.ones(2, 3, 4))
+    assert torch.allclose(seen[..., 1], (colours[..., 1] + 1) / 2)
+    assert torch.allclose(seen[..., 2], colours[..., 2], atol=1e-6)
+    assert torch.allclose(seen[..., 3], 2 * colours[..., 3] - 1, atol=1e-6)  # nothing is clipped
+    with pytest.raises(AssertionError, match="1, 3 or 4"):
+        over(torch.zeros(1, 2, 4, 4))
 
 
 def test_a_failed_write_leaves_the_old_file(

@@ -107,9 +107,11 @@ def make_generator(config: RunConfig) -> Generator:
         return build_generator(
             section.name,
             z_dim=section.z_dim,
-            resolution=config.data.resolution,
+            resolution=max(config.data.size),
             width=section.width,
             num_classes=_num_classes(config),
+            size=config.data.size,
+            channels=config.data.channels,
         )
 
 
@@ -124,7 +126,7 @@ def make_discriminator(config: RunConfig) -> Discriminator:
     """The discriminator with freshly drawn weights; they depend on the seed alone."""
     if config.discriminator.is_projected:
         return _make_projected(config)
-    section, resolution = config.discriminator, config.data.resolution
+    section, resolution = config.discriminator, max(config.data.size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.training.seed, "discriminator weights"))
         if section.name == "fastgan":

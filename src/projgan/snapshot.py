@@ -106,7 +106,7 @@ class Snapshot:
         noise: NoiseMode | None = None,
         batch: int = 16,
     ) -> Tensor:
-        """One picture a seed: (N, 3, R, R) float32 in about [-1, 1], on the CPU.
+        """One picture a seed: (N, C, H, W) float32 in about [-1, 1], on the CPU.
 
         Each picture depends on its seed and class alone, not on its neighbours or on `batch` (but
         for the rounding of float32, which a batch of another size may change).

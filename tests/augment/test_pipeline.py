@@ -70,6 +70,18 @@ def test_a_rotation_by_a_quarter_is_a_quarter_turn() -> None:
     torch.testing.assert_close(turned, images.rot90(1, (2, 3)), rtol=1e-4, atol=1e-4)
 
 
+def test_turning_a_rectangle_keeps_angles_and_lengths() -> None:
+    """A quarter turn, so that what fits can be compared pixel by pixel."""
+    wide = torch.zeros(1, 1, 32, 64)
+    wide[0, 0, 4:28, 20:44] = torch.rand(24, 24)
+    turned = rotate(wide, torch.tensor([math.pi / 2]))
+    expected = torch.rot90(wide[:, :, :, 16:48], 1, (2, 3))
+    assert torch.allclose(turned[:, :, :, 16:48], expected, atol=1e-4)
+    assert turned[..., :16].abs().max() < 1e-4
+    with pytest.raises(AssertionError, match="quarter"):
+        rotate90(wide, torch.tensor([1]))
+
+
 def test_scaling_by_two_shows_the_middle() -> None:
     images = torch.zeros(1, 3, 16, 16)
     images[:, :, 4:12, 4:12] = 1.0

@@ -32,6 +32,29 @@ def test_number_of_logits(size: int, expected: int) -> None:
     assert small()(pictures(size)).shape == (2, expected)
 
 
+@pytest.mark.parametrize(
+    ("size", "input_size", "expected"),
+    [
+        ((192, 256), None, 4 * 3 * 5),
+        ((64, 96), 224, 4 * 4 * 8),
+        ((96, 64), 224, 4 * 8 * 4),
+        ((256, 128), 128, 4 * 5 * 1),
+        ((320, 512), 320, 4 * 7 * 13),
+    ],
+)
+def test_logits_of_rectangles(size: tuple[int, int], input_size: int | None, expected: int) -> None:
+    """Logit maps have the ratio, and gradients come back to every corner."""
+    torch.manual_seed(0)
+    discriminator = ProjectedDiscriminator(
+        pretrained=False, kind="separable", input_size=input_size
+    ).eval()
+    images = torch.rand(1, 3, *size).requires_grad_()
+    logits = discriminator(images)
+    assert logits.shape == (1, expected)
+    (gradient,) = torch.autograd.grad(logits.sum(), images)
+    assert all(gradient[..., row, column].any() for row in (0, -1) for column in (0, -1))
+
+
 def test_defaults_and_numbers_of_parameters() -> None:
     discriminator = ProjectedDiscriminator()
     trainable = list(discriminator.trainable_parameters())

@@ -9,7 +9,7 @@ from torch import Tensor
 from projgan.errors import DataError, UsageError
 from projgan.evaluation.extractors import Extractor
 from projgan.evaluation.statistics import frechet_distance
-from projgan.images import to_float
+from projgan.images import to_float, to_uint8
 
 # Features of `discs(0)`: four of the 1280, recorded with timm 1.0.31.
 PLACES = [31, 388, 777, 1077]
@@ -103,10 +103,30 @@ def test_broken_pictures_are_not_measured(lite1: Extractor) -> None:
         lite1(images)
 
 
-@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 1, 64, 64)])
+@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 2, 64, 64), (1, 5, 64, 64)])
 def test_other_shapes_are_refused(lite1: Extractor, shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="shape"):
         lite1(torch.zeros(shape))
+
+
+def test_grey_is_repeated_and_transparency_laid_over_white(lite1: Extractor) -> None:
+    picture = to_float(discs(3))
+    grey = picture[:, :1]
+    assert (lite1(grey) - lite1(grey.repeat(1, 3, 1, 1))).abs().max() < 1e-3
+    alpha = torch.full_like(grey, -1)
+    alpha[:, :, 20:70] = 1
+    clear = torch.cat([picture, alpha], dim=1)
+    shown = torch.where(alpha > 0, picture, torch.ones_like(picture))
+    assert (lite1(clear) - lite1(shown)).abs().max() < 1e-3
+    assert torch.equal(lite1(to_uint8(clear)), lite1(clear))
+
+
+def test_rectangles_are_seen_whole(lite1: Extractor) -> None:
+    wide = to_float(discs(5))[:, :, 16:80]
+    assert lite1(wide).shape == (1, 1280)
+    changed = wide.clone()
+    changed[:, :, :, :12] = -1
+    assert (lite1(changed) - lite1(wide)).abs().max() > 0.1
 
 
 def test_distance_orders_sets_as_an_eye_would(lite1: Extractor) -> None:

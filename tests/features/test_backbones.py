@@ -118,3 +118,28 @@ def test_unknown_name_lists_the_known_ones() -> None:
         FeatureNetwork("vgg")
     for name in FEATURE_NETWORKS:
         assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"),
+    [
+        ((64, 64), (224, 224)),
+        ((64, 96), (224, 352)),
+        ((96, 64), (352, 224)),
+        ((192, 256), (224, 288)),
+        ((300, 300), (224, 224)),
+        ((224, 512), (224, 512)),
+    ],
+)
+def test_rectangles_keep_their_ratio_in_steps(size: tuple[int, int], seen: tuple[int, int]) -> None:
+    network = FeatureNetwork("lite0", pretrained=False, input_size=224)
+    assert network.seen_size(*size) == seen
+    assert network.resize(torch.zeros(1, 3, *size)).shape[2:] == seen
+    free = FeatureNetwork("lite0", pretrained=False)
+    assert free.seen_size(*size) == size
+
+
+def test_networks_of_one_size_squash_rectangles() -> None:
+    network = FeatureNetwork("tf_efficientnet_b0", pretrained=False)
+    assert network.seen_size(64, 96) == (224, 224)
+    assert network(torch.zeros(1, 3, 64, 96))[0].shape[2:] == (56, 56)

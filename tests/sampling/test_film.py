@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageSequence
+from PIL import Image, ImageDraw, ImageSequence
 
 from projgan.errors import ResourceError, UsageError
 from projgan.sampling import film_mp4
@@ -245,3 +245,33 @@ def test_mp4_that_ffmpeg_refuses_is_a_resource_error(tmp_path: Path) -> None:
     missing = tmp_path / "not-there" / "walk.mp4"
     with pytest.raises(ResourceError, match="ffmpeg could not write"):
         film_mp4.write_mp4(iter(frames()), missing, 10)
+
+
+def test_transparency_stays_in_webp_and_becomes_white_elsewhere(tmp_path: Path) -> None:
+    def clear(number: int) -> Image.Image:
+        image = Image.new("RGBA", (32, 32), (0, 0, 255, 0))
+        ImageDraw.Draw(image).ellipse((8, 8, 24, 24), fill=(255, 40 * number, 0, 255))
+        return image
+
+    for suffix in (".webp", ".gif"):
+        write_film(map(clear, range(3)), tmp_path / f"walk{suffix}", fps=10)
+    with Image.open(tmp_path / "walk.webp") as film:
+        assert film.n_frames == 3
+        for number, picture in enumerate(ImageSequence.Iterator(film)):
+            pixels = np.asarray(picture.convert("RGBA")).astype(int)
+            assert (pixels[:8, :, 3] == 0).all() and (pixels[12:20, 12:20, 3] == 255).all()
+            assert np.abs(pixels[16, 16, :3] - (255, 40 * number, 0)).max() < 60
+    for picture in read(tmp_path / "walk.gif")[0]:
+        pixels = np.asarray(picture).astype(int)
+        assert (pixels[:6] > 240).all() and pixels[16, 16, 2] < 60
+
+
+def test_an_mp4_of_transparent_frames_is_on_white(tmp_path: Path) -> None:
+    pytest.importorskip("imageio_ffmpeg", reason="skipped: the video extra is not installed")
+    frames = (Image.new("RGBA", (32, 32), (0, 0, 255, 0)) for _ in range(3))
+    write_film(frames, tmp_path / "walk.mp4", fps=10)
+    import imageio_ffmpeg
+
+    reader = imageio_ffmpeg.read_frames(str(tmp_path / "walk.mp4"))
+    next(reader)
+    assert np.frombuffer(next(reader), np.uint8).min() > 240

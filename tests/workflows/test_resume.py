@@ -90,6 +90,7 @@ CONFIGS = {
         augment__controller="ada",
         augment__kimg="0.1",
     ),
+    "clear": options(data__resolution="64x96", data__mode="rgba", data__mirror="true"),
 }
 
 
@@ -144,6 +145,7 @@ def stop_and_resume(pictures: Path, run: Path, config: str, *steps: int) -> None
         ("fastgan", (5,)),
         ("stylegan2", (2, 7)),
         ("stylegan2-alternating", (5,)),
+        ("clear", (3,)),
     ],
 )
 def test_resumed_equals_never_stopped(

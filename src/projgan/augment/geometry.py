@@ -4,7 +4,7 @@ Beside the operations of DiffAugment; none of them is in the reference's policy.
 teach a generator to make mirrored or turned pictures too; with a probability below 1 they do so
 less (`augment.pipeline`).
 
-Images: (B, C, H, W) float, H = W. Draws: (B,), one a sample. Shape, type and memory format stay.
+Images: (B, C, H, W) float. Draws: (B,), one a sample. Shape, type and memory format stay.
 
 Source: Training Generative Adversarial Networks with Limited Data (Karras et al., 2020), the pixel
 blitting and geometric transformations of its pipeline.
@@ -23,7 +23,11 @@ def flip(images: Tensor, is_flipped: Tensor) -> Tensor:
 
 
 def rotate90(images: Tensor, quarters: Tensor) -> Tensor:
-    """Turn by whole quarters, counter-clockwise; `quarters` (B,) in 0..3. No pixel is blurred."""
+    """Turn by whole quarters, counter-clockwise; `quarters` (B,) in 0..3. No pixel is blurred.
+
+    Only for squares: H = W.
+    """
+    assert images.shape[2] == images.shape[3], "a quarter turn does not keep the shape"
     # A quarter turn is a transposition and a flip; half a turn more gives the other two.
     is_upright = (quarters % 2 == 0).view(-1, 1, 1, 1)
     turned = torch.where(is_upright, images, images.transpose(2, 3).flip(2))
@@ -37,7 +41,12 @@ def rotate(images: Tensor, angles: Tensor) -> Tensor:
     zero = torch.zeros_like(cos)
     # Rows of the matrix say where each output position looks: the inverse of the turn. Rows of an
     # image count downwards, so what looks counter-clockwise is clockwise in its coordinates.
-    rows = [torch.stack([cos, -sin, zero], dim=1), torch.stack([sin, cos, zero], dim=1)]
+    # Coordinates run from -1 to 1 along both sides, so a unit of one is not one of the other.
+    ratio = images.shape[2] / images.shape[3]
+    rows = [
+        torch.stack([cos, -sin * ratio, zero], dim=1),
+        torch.stack([sin / ratio, cos, zero], dim=1),
+    ]
     return _resample(images, torch.stack(rows, dim=1))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn
 
+from projgan.config.shapes import CHANNELS
 from projgan.errors import UsageError
 
 
@@ -91,6 +92,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 SHORT_NAMES = {
     "resolution": "data.resolution",
+    "mode": "data.mode",
     "fit": "data.fit",
     "background": "data.background",
     "mirror": "data.mirror",
@@ -131,15 +133,25 @@ def settings_of(args: argparse.Namespace) -> dict[str, str]:
 
 
 def add_pictures(parser: argparse.ArgumentParser) -> None:
-    """How pictures become squares."""
+    """What pictures become."""
     parser.add_argument(
-        "--resolution", metavar="N", help="side in pixels: 32, 64, 128, 256, 512 or 1024"
+        "--resolution",
+        metavar="N|WxH",
+        help="side in pixels: 32, 64, 128, 256, 512 or 1024; or width and height, multiples of 32, "
+        "such as 256x192",
     )
     parser.add_argument(
-        "--fit", choices=("crop", "pad", "squash"), help="how a rectangle becomes a square"
+        "--mode", choices=tuple(CHANNELS), help="colours, grey, or colours and transparency"
     )
     parser.add_argument(
-        "--background", metavar="#RRGGBB", help="colour under transparency and around padding"
+        "--fit",
+        choices=("crop", "pad", "squash"),
+        help="how a picture of another shape gets this one",
+    )
+    parser.add_argument(
+        "--background",
+        metavar="#RRGGBB",
+        help="colour under transparency and around padding (not with --mode rgba)",
     )
     parser.add_argument(
         "--dedupe", action="store_true", help="keep one of each group of equal files"

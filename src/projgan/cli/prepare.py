@@ -14,6 +14,7 @@ from projgan.errors import UsageError
 
 EXAMPLES = (
     "projgan prepare photos/ --out photos.zip --resolution 256",
+    "projgan prepare logos/ --out logos --resolution 128x96 --mode rgba",
     "projgan prepare photos/ --dry-run",
 )
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         watch=Terminal(),
     )
     if not args.json:
-        print("\n".join(result.report.sentences()))
+        print("\n".join(result.report.sentences(config.mode)))
         if result.num_classes:
             print(f"{result.num_classes} classes")
         print(f"prepared: {result.out}" if result.out else "nothing was written")

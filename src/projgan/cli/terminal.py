@@ -60,7 +60,7 @@ class Terminal(Watch):
         if judge.is_projected:
             looks = f"features {config.features.description}"
         self.note(
-            f"training {config.generator.name} at {config.data.resolution} px on {training.device} "
+            f"training {config.generator.name} at {config.data.description} on {training.device} "
             f"({training.precision}, {training.threads} threads, batch {training.batch}, "
             f"{training.step} step, {looks})"
         )

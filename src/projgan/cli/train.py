@@ -12,6 +12,7 @@ from projgan.config.presets import DEFAULT_PRESET, PRESETS
 EXAMPLES = (
     "projgan train photos/ --preset few-shot-256",
     "projgan train photos/ --resolution 64 --images 100k --set features.input_size=128",
+    "projgan train logos/ --resolution 128x96 --mode rgba",
     "projgan train photos/ --features lite0,deit_small_patch16_224",
     "projgan train photos/ --preset few-shot-64 --discriminator fastgan",
     "projgan train photos/ --conditional",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -132,15 +133,15 @@ def resolve(
     """Settle what is left open: discriminator, micro-batch, EMA half-life, and the device's part.
 
     Settings of the features stay open where the discriminator has none. The reference enlarges
-    pictures below 224 px to 224 and leaves larger ones alone; its EMA half-life is batch * 10 / 32
-    thousand images.
+    pictures below 224 px to 224 and leaves larger ones alone (of those that are not square the
+    shorter side counts); its EMA half-life is batch * 10 / 32 thousand images.
 
     Args:
         only_sizes: for each feature network the one size that it sees in pixels; None: any.
     """
     training, features, discriminator = config.training, config.features, config.discriminator
     if discriminator.is_projected:
-        features = _resolve_features(features, config.data.resolution, only_sizes)
+        features = _resolve_features(features, min(config.data.size), only_sizes)
     else:
         discriminator = _resolve_discriminator(config)
     training = dataclasses.replace(
@@ -157,10 +158,10 @@ def resolve(
 
 
 def _resolve_features(
-    features: FeaturesConfig, resolution: int, only_sizes: Sequence[int | None]
+    features: FeaturesConfig, shorter_side: int, only_sizes: Sequence[int | None]
 ) -> FeaturesConfig:
     if features.input_size == "reference":
-        usual = max(resolution, 224)
+        usual = max(shorter_side, 224)
         sizes = tuple(size or usual for size in only_sizes)
         one = sizes[0] if len(set(sizes)) == 1 else sizes
         features = dataclasses.replace(features, input_size=one)
@@ -176,7 +177,7 @@ def _resolve_discriminator(config: RunConfig) -> DiscriminatorConfig:
     section = config.discriminator
     gamma = section.r1_gamma
     if section.penalty_every:
-        gamma = gamma or GAMMA_PER_PIXEL * config.data.resolution**2 / config.training.batch
+        gamma = gamma or GAMMA_PER_PIXEL * math.prod(config.data.size) / config.training.batch
     width = section.width or int(config.generator.width * WIDTH_SHARES[section.name])
     return dataclasses.replace(section, width=width, r1_gamma=gamma)
 

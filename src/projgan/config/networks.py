@@ -105,8 +105,9 @@ class FeaturesConfig:
     input_size: int | tuple[int, ...] | Literal["reference"] = "reference"
     """Side in pixels at which the networks see pictures; one for all, or one for each.
 
-    The word "reference" means 224 for smaller pictures and no resize for others; networks that
-    see one size only, such as transformers, see that.
+    Of pictures that are not square it is the shorter side. The word "reference" means 224 for
+    smaller pictures and no resize for others; networks that see one size only, such as
+    transformers, see a square of that.
     """
     pretrained: bool = True
     """Pretrained weights. False means random weights: for tests only, it does not train well."""

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from projgan.config.checks import require
-from projgan.errors import UsageError, choose_from
-
-RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
+from projgan.config.shapes import (
+    CHANNELS,
+    Mode,
+    Resolution,
+    in_words,
+    settle_resolution,
+    size_of,
+)
+from projgan.errors import choose_from
 
 Fit = Literal["crop", "pad", "squash"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which pictures, and how they become squares."""
+    """Which pictures, and how they become what a network sees."""
 
     path: str = ""
     """Folder, zip or prepared set."""
-    resolution: int = 256
-    """Side of the pictures in pixels: a power of two from 32 to 1024."""
+    resolution: Resolution = 256
+    """Side of square pictures in pixels, a power of two from 32 to 1024; or "WIDTHxHEIGHT" such as
+    256x192, multiples of 32 up to 1024, of which one is at most 4 times the other."""
+    mode: Mode = "rgb"
+    """Colours; grey: one channel; rgba: colours and transparency, which are both learned."""
     fit: Fit = "crop"
-    """How a rectangle becomes a square: centre crop, pad with the background, or squash."""
+    """How a picture of another shape gets this one: centre crop, pad with the background (rgba:
+    with nothing), or squash."""
     background: str = "#ffffff"
-    """Colour (#rrggbb) under transparent pictures and around padded ones."""
+    """Colour (#rrggbb) under transparent pictures and around padded ones; not used by rgba."""
     mirror: bool = False
     """Also show every picture mirrored, as if the set were twice as large."""
     dedupe: bool = False
@@ -38,13 +47,10 @@ class DataConfig:
     """Names of the classes, in the order of their numbers; settled from the pictures."""
 
     def __post_init__(self) -> None:
-        if self.resolution not in RESOLUTIONS:
-            nearest = min(RESOLUTIONS, key=lambda r: abs(math.log(r / max(self.resolution, 1))))
-            raise UsageError(
-                f"resolution {self.resolution} is not one of {', '.join(map(str, RESOLUTIONS))}",
-                where="setting data.resolution",
-                next_command=f"use --resolution {nearest}",
-            )
+        # One spelling of each: "64x64" is 64, wherever a config is compared or saved.
+        object.__setattr__(self, "resolution", settle_resolution(self.resolution))
+        if self.mode not in CHANNELS:
+            raise choose_from("mode", self.mode, tuple(CHANNELS))
         if self.fit not in ("crop", "pad", "squash"):
             raise choose_from("fit", self.fit, ("crop", "pad", "squash"))
         is_colour = len(self.background) == 7 and self.background[0] == "#"
@@ -55,3 +61,23 @@ class DataConfig:
         require(0.0 <= self.max_bad <= 1.0, "data.max_bad", "must lie between 0 and 1")
         has_effect = self.conditional or not self.classes
         require(has_effect, "data.classes", "has no effect without data.conditional=true")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures, in pixels."""
+        return size_of(self.resolution)
+
+    @property
+    def channels(self) -> int:
+        """Channels of a picture: 3, 1 or 4."""
+        return CHANNELS[self.mode]
+
+    @property
+    def is_square(self) -> bool:
+        """Whether height and width are equal."""
+        return isinstance(self.resolution, int)
+
+    @property
+    def description(self) -> str:
+        """Size and mode in words, such as "64 px" or "96x64 px, rgba"."""
+        return in_words(self.resolution, self.mode)

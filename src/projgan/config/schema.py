@@ -48,6 +48,24 @@ class RunConfig:
                 f"this projgan reads {SCHEMA_VERSION}",
                 where="setting schema_version",
             )
+        if not self.data.is_square:
+            self._require_for_rectangles()
+
+    def _require_for_rectangles(self) -> None:
+        """Raise UsageError for what only squares can have."""
+        if not self.discriminator.is_projected:
+            raise UsageError(
+                f"the discriminator {self.discriminator.name} is for squares, and pictures have "
+                f"{self.data.description}",
+                where="setting discriminator.name",
+                next_command="--set discriminator.name=projected, or a square --resolution",
+            )
+        if "rotate90" in (*self.augment.policy, *self.augment.adaptive):
+            raise UsageError(
+                f"rotate90 is for squares, and pictures have {self.data.description}",
+                where="setting augment.policy or augment.adaptive",
+                next_command="leave it out; rotation turns by a little and keeps the shape",
+            )
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values, section by section."""

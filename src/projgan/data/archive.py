@@ -2,6 +2,7 @@
 
 Uncompressed PNGs in an uncompressed zip, 1,000 names a folder, and `dataset.json`. projgan reads
 such a zip like any other (`data.zipped`); at the same resolution the pixels come back exactly.
+Those tools know colours and grey, no transparency; pictures that are not square only projgan reads.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ def write_zip(
 
     Args:
         progress: called with (pictures done, pictures in all).
-    Raises: UsageError: if `out` exists. ResourceError: if the disk is full or refuses to write.
+    Raises: UsageError: if `out` exists, or for pictures with transparency. ResourceError: if the
+        disk is full or refuses to write.
     """
     out = Path(out)
+    require_zip_mode(prepared.mode, out)
     if out.exists():
         raise UsageError(
             "the output exists already",
@@ -59,6 +62,17 @@ def write_zip(
         temporary.unlink(missing_ok=True)
 
 
+def require_zip_mode(mode: str, out: Path) -> None:
+    """Raise `UsageError` if the zip cannot hold pictures of this mode."""
+    if mode == "rgba":
+        raise UsageError(
+            "the zip of the StyleGAN tools holds no transparency",
+            where=str(out),
+            safe="nothing was written",
+            next_command=f"--out {out.with_suffix('')}    (a folder, which does), or --mode rgb",
+        )
+
+
 def member_name(index: int) -> str:
     """Where picture `index` lies: 1234 -> 00001/img00001234.png."""
     digits = f"{index:08d}"
@@ -70,7 +84,8 @@ def _write_members(
 ) -> None:
     for index, pixels in enumerate(prepared.pixels):
         buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG", compress_level=0)
+        plane = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+        Image.fromarray(plane).save(buffer, "PNG", compress_level=0)
         # ZipInfo's own date of 1980 instead of now keeps the bytes the same.
         archive.writestr(zipfile.ZipInfo(member_name(index)), buffer.getvalue())
         if progress is not None:

@@ -37,10 +37,13 @@ def listing_key(source: Source, config: DataConfig) -> str:
     """A hash of the source's place, names, sizes and times, and of the settings."""
     container = source.path if source.path.is_file() else source.path / LABELS_NAME
     status = container.stat() if container.exists() else None
+    rules = [config.resolution, config.fit, config.background.lower(), config.dedupe]
+    if config.mode != "rgb":  # without it, so that sets from before there were modes are found
+        rules.append(config.mode)
     values = [
         RULES_VERSION,
         str(source.path),
-        [config.resolution, config.fit, config.background.lower(), config.dedupe],
+        rules,
         [status.st_size, status.st_mtime_ns] if status else None,
         [dataclasses.astuple(entry) for entry in source.listing.entries],
         source.listing.unreadable,

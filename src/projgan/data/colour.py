@@ -47,22 +47,27 @@ def plain_mode(image: Image.Image, facts: set[str]) -> Image.Image:
 
 
 def to_srgb(
-    image: Image.Image, profile: bytes | None, background: Colour, facts: set[str]
+    image: Image.Image, profile: bytes | None, background: Colour | None, facts: set[str]
 ) -> Image.Image:
-    """An RGB picture in sRGB, over `background` where it was transparent.
+    """An RGB picture in sRGB, over `background` where it was transparent; or RGBA, as it was.
 
     Args:
         image: mode L, LA, RGB, RGBA or CMYK.
         profile: the embedded ICC profile, if any.
-        background: red, green and blue, 0 to 255.
+        background: red, green and blue, 0 to 255; None: alpha is kept, opaque where there is none.
         facts: told what was done.
     """
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colours = image.convert(image.mode[:-1]) if alpha else image
     opaque = _apply_profile(colours, profile, facts)
-    if alpha is None or alpha.getextrema() == (255, 255):
+    is_opaque = alpha is None or alpha.getextrema() == (255, 255)
+    if not is_opaque:
+        facts.add(report.TRANSPARENT)
+    if background is None:
+        opaque.putalpha(255 if alpha is None else alpha)
         return opaque
-    facts.add(report.TRANSPARENT)
+    if is_opaque:
+        return opaque
     canvas = Image.new("RGB", image.size, background)
     canvas.paste(opaque, mask=alpha)
     return canvas

@@ -1,6 +1,6 @@
 """A prepared set on disk: a folder with `pixels.bin` and `meta.json`, and how training reads it.
 
-`pixels.bin` is raw uint8, (N, R, R, 3), picture after picture; `meta.json` says everything else.
+`pixels.bin` is raw uint8, (N, H, W, C), picture after picture; `meta.json` says everything else.
 The pixels are mapped, not loaded, so a set may be larger than memory. `data.prepare` writes it.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,11 +18,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from projgan.config.pictures import RESOLUTIONS
+from projgan.config.shapes import CHANNELS, Resolution, in_words, settle_resolution, size_of
 from projgan.data.report import Report
-from projgan.errors import DataError
+from projgan.errors import DataError, UsageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSIONS = (1, 2)
+"""2 is for all but square colour pictures, which an older projgan would misread."""
 PIXELS_NAME = "pixels.bin"
 META_NAME = "meta.json"
 
@@ -32,7 +34,7 @@ _CHUNK_BYTES = 64 * 1024**2
 class Meta:
     """What `meta.json` holds besides the report."""
 
-    resolution: int
+    resolution: Resolution
     fit: str
     background: str
     rules_version: int
@@ -42,11 +44,25 @@ class Meta:
     """SHA-256 of each source file, hexadecimal."""
     labels: Sequence[int] | None
     class_names: Sequence[str] | None
+    mode: str = "rgb"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the pixels: (N, H, W, C)."""
+        return len(self.names), *size_of(self.resolution), CHANNELS[self.mode]
+
+    @property
+    def schema_version(self) -> int:
+        """The version that its file has: sets that an older projgan can read keep the first."""
+        is_plain = isinstance(self.resolution, int) and self.mode == "rgb"
+        return SCHEMA_VERSIONS[0] if is_plain else SCHEMA_VERSIONS[1]
 
     def fingerprint(self) -> str:
         """SHA-256 over all that decides the pixels and labels, wherever the source lies."""
         values = asdict(self)
         del values["class_names"]  # what classes are called changes nothing
+        if self.mode == "rgb":
+            del values["mode"]  # sets from before there were modes keep their fingerprint
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()
 
 
@@ -58,7 +74,7 @@ def is_prepared(folder: Path) -> bool:
 def write_meta(folder: Path, meta: Meta, report: Report) -> None:
     """Write `meta.json`. JSON stays ASCII, so that any file name survives."""
     values = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": meta.schema_version,
         "count": len(meta.names),
         "fingerprint": meta.fingerprint(),
         **asdict(meta),
@@ -68,20 +84,20 @@ def write_meta(folder: Path, meta: Meta, report: Report) -> None:
 
 
 class PreparedSet:
-    """Square pictures of one size, with names, hashes and perhaps labels; made by `open`."""
+    """Pictures of one size and mode, with names, hashes and perhaps labels; made by `open`."""
 
     def __init__(self, folder: Path, meta: Meta, report: Report) -> None:
         self.folder = folder
-        self.resolution = meta.resolution
+        self.resolution, self.mode = meta.resolution, meta.mode
+        self.description = in_words(meta.resolution, meta.mode)
         self.names = list(meta.names)
         self.hashes = list(meta.hashes)
         self.labels = None if meta.labels is None else list(meta.labels)
         self.class_names = None if meta.class_names is None else list(meta.class_names)
         self.fingerprint = meta.fingerprint()
         self.report = report
-        shape = (len(self.names), meta.resolution, meta.resolution, 3)
         self.pixels: npt.NDArray[np.uint8] = np.memmap(
-            folder / PIXELS_NAME, np.uint8, "r", shape=shape
+            folder / PIXELS_NAME, np.uint8, "r", shape=meta.shape
         )
         self._resident: Tensor | None = None
         self._classes: Tensor | None = None
@@ -97,7 +113,7 @@ class PreparedSet:
         """
         folder = Path(folder)
         meta, report = _read_meta(folder)
-        expected = len(meta.names) * meta.resolution**2 * 3
+        expected = math.prod(meta.shape)
         try:
             size = (folder / PIXELS_NAME).stat().st_size
         except OSError as error:
@@ -113,7 +129,7 @@ class PreparedSet:
         *,
         device: str | torch.device = "cpu",
     ) -> Tensor:
-        """Pictures by index: (B, 3, R, R), uint8, in channels_last layout, on `device`.
+        """Pictures by index: (B, C, H, W), uint8, in channels_last layout, on `device`.
 
         Args:
             indices: (B,) integers in [0, N).
@@ -125,7 +141,7 @@ class PreparedSet:
         )
         if self._resident is not None and _same_device(self._resident.device, torch.device(device)):
             rows = torch.from_numpy(chosen).to(self._resident.device)
-            batch = self._resident[rows]  # (B, R, R, 3)
+            batch = self._resident[rows]  # (B, H, W, C)
         else:
             batch = torch.from_numpy(self.pixels[chosen]).to(device)
         if flips is not None and (mirrored := np.flatnonzero(flips)).size:
@@ -145,7 +161,7 @@ class PreparedSet:
         if self.pixels.nbytes > budget_bytes:
             return
         resident = torch.empty(self.pixels.shape, dtype=torch.uint8, device=device)
-        rows = max(1, _CHUNK_BYTES // (self.resolution**2 * 3))
+        rows = max(1, _CHUNK_BYTES // self.pixels[0].nbytes)
         for start in range(0, len(self), rows):
             # A copy, because torch would warn that the map is read-only.
             chunk = torch.from_numpy(np.array(self.pixels[start : start + rows]))
@@ -170,14 +186,15 @@ def _same_device(resident: torch.device, wanted: torch.device) -> bool:
 def _read_meta(folder: Path) -> tuple[Meta, Report]:
     try:
         values = json.loads((folder / META_NAME).read_bytes())
-        if values["schema_version"] != SCHEMA_VERSION:
+        if values["schema_version"] not in SCHEMA_VERSIONS:
             raise DataError(
                 f"the prepared set has schema version {values['schema_version']}; "
-                f"this projgan reads {SCHEMA_VERSION}",
+                f"this projgan reads {' and '.join(map(str, SCHEMA_VERSIONS))}",
                 where=str(folder),
                 next_command="prepare the pictures again",
             )
         report = Report.from_dict(values["report"])
+        values = {"mode": "rgb"} | values
         meta = Meta(**{name: values[name] for name in Meta.__dataclass_fields__})
         is_whole = (
             _is_sound(meta)
@@ -200,7 +217,8 @@ def _is_sound(meta: Meta) -> bool:
     count = len(meta.names)
     number_of_classes = len(meta.class_names or ())
     return (
-        meta.resolution in RESOLUTIONS
+        _is_resolution(meta.resolution)
+        and meta.mode in CHANNELS
         and count == len(meta.hashes) >= 1
         and all(
             isinstance(text, str) for text in (*meta.names, *meta.hashes, *(meta.class_names or ()))
@@ -211,6 +229,14 @@ def _is_sound(meta: Meta) -> bool:
             type(label) is int and 0 <= label < number_of_classes for label in meta.labels or ()
         )
     )
+
+
+def _is_resolution(value: object) -> bool:
+    """Whether it is a resolution in the one way in which it is written."""
+    try:
+        return type(value) in (int, str) and settle_resolution(value) == value  # type: ignore[arg-type]
+    except UsageError:
+        return False
 
 
 def _damage(folder: Path, problem: str) -> DataError:

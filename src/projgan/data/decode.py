@@ -1,7 +1,8 @@
-"""One picture file to one square of pixels: the rules, each of them once.
+"""One picture file to pixels of the set's size and mode: the rules, each of them once.
 
-The order: header judged -> decoded -> turned by EXIF -> fitted to the square -> colours to sRGB
--> laid over the background. Whatever is wrong with the bytes ends as `Unusable` with a reason.
+The order: header judged -> decoded -> turned by EXIF -> fitted to the size -> colours to sRGB ->
+laid over the background, unless the set keeps transparency -> made grey, if the set is. Whatever is
+wrong with the bytes ends as `Unusable` with a reason.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from PIL import (  # noqa: F401 - importing a plugin is what registers it, here 
 )
 
 from projgan.config.pictures import Fit
+from projgan.config.shapes import Mode, Resolution, size_of
 from projgan.data import report
 from projgan.data.colour import Colour, plain_mode, to_srgb
 from projgan.data.report import Unusable
@@ -52,15 +54,29 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
+"""Turns that exchange width and height."""
 
 
 @dataclass(frozen=True)
 class Rules:
     """The settings that change pixels."""
 
-    resolution: int
+    resolution: Resolution
     fit: Fit
     background: Colour
+    mode: Mode = "rgb"
+
+    @property
+    def goal(self) -> tuple[int, int]:
+        """Width and height of the result."""
+        height, width = size_of(self.resolution)
+        return width, height
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,7 @@ class Picture:
     """A decoded picture."""
 
     pixels: npt.NDArray[np.uint8]
-    """(R, R, 3), sRGB."""
+    """(H, W, C): sRGB, its luma (C = 1), or sRGB and alpha, not multiplied (C = 4)."""
     facts: frozenset[str]
     """What the file was: constants of `data.report` and `data.colour`."""
 
@@ -88,7 +104,7 @@ def decode(data: bytes, rules: Rules) -> Picture:
             if _has_more_frames(image):
                 facts.add(report.FIRST_FRAME)
             with _large if size[0] * size[1] > _LARGE_PIXELS else contextlib.nullcontext():
-                pixels = _to_square(image, rules, facts)
+                pixels = _to_size(image, rules, facts)
     except Unusable:
         raise
     except UnidentifiedImageError:
@@ -131,31 +147,40 @@ def _has_more_frames(image: Image.Image) -> bool:
         return False
 
 
-def _to_square(image: Image.Image, rules: Rules, facts: set[str]) -> npt.NDArray[np.uint8]:
-    resolution = rules.resolution
+def _to_size(image: Image.Image, rules: Rules, facts: set[str]) -> npt.NDArray[np.uint8]:
     original = image.size
     # A JPEG can be decoded at a half, a quarter or an eighth. Three times the goal leaves Lanczos
     # enough to work with, and a 24-megapixel photo takes a fraction of the time and memory.
-    image.draft(None, (3 * resolution, 3 * resolution))
+    longer = max(rules.goal)
+    image.draft(None, (3 * longer, 3 * longer))
     profile = image.info.get("icc_profile")
     turned_by_pillow = _orientation(image) if image.format == "TIFF" else None
     image.load()
-    if _upscales(original, rules):
-        facts.add(report.UPSCALED)
     turn = _orientation(image)
     if turn is not None or turned_by_pillow is not None:
         facts.add(report.ROTATED)
+    if turned_by_pillow is not None:
+        original = image.size
+    elif turn in _SIDEWAYS:
+        original = (original[1], original[0])
+    if _upscales(original, rules):
+        facts.add(report.UPSCALED)
     upright = image if turn is None else image.transpose(turn)
     fitted = _fit(plain_mode(upright, facts), rules)
-    final = to_srgb(fitted, profile, rules.background, facts)
-    if final.size != (resolution, resolution):
+    is_kept = rules.mode == "rgba"
+    final = to_srgb(fitted, profile, None if is_kept else rules.background, facts)
+    if final.size != rules.goal:
         final = _pad(final, rules)
-    return np.asarray(final)
+    if rules.mode == "grey":
+        final = final.convert("L")  # ITU-R 601: 0.299 red, 0.587 green, 0.114 blue
+    pixels = np.asarray(final)
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def _upscales(size: tuple[int, int], rules: Rules) -> bool:
-    side = max(size) if rules.fit == "pad" else min(size)
-    return side < rules.resolution
+    """Whether a picture of this width and height is enlarged along a side (pad: along both)."""
+    smaller = [side < goal for side, goal in zip(size, rules.goal, strict=True)]
+    return all(smaller) if rules.fit == "pad" else any(smaller)
 
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:
@@ -167,23 +192,34 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
 
 
 def _fit(image: Image.Image, rules: Rules) -> Image.Image:
-    """Cropped, and resized by Lanczos; with fit "pad" its long side is the resolution."""
+    """Cropped to the goal's ratio and resized by Lanczos; with fit "pad" made to fit inside it."""
     width, height = image.size
-    resolution = rules.resolution
-    goal = (resolution, resolution)
+    goal = goal_width, goal_height = rules.goal
     if rules.fit == "crop":
-        side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        image = image.crop((left, top, left + side, top + side)) if width != height else image
+        image = _crop(image, goal)
     elif rules.fit == "pad":
-        scale = resolution / max(width, height)
+        scale = min(goal_width / width, goal_height / height)
         goal = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # Transparent pictures: Pillow weighs colours by alpha while resizing.
+    # Transparent pictures: Pillow weighs colours by alpha while resizing, so that the colour of
+    # what cannot be seen does not bleed into edges.
     return image if image.size == goal else image.resize(goal, Image.Resampling.LANCZOS)
 
 
+def _crop(image: Image.Image, goal: tuple[int, int]) -> Image.Image:
+    """The largest part of the goal's ratio, in the middle."""
+    width, height = image.size
+    kept_width = min(width, max(1, round(height * goal[0] / goal[1])))
+    kept_height = min(height, max(1, round(width * goal[1] / goal[0])))
+    if (kept_width, kept_height) == image.size:
+        return image
+    left, top = (width - kept_width) // 2, (height - kept_height) // 2
+    return image.crop((left, top, left + kept_width, top + kept_height))
+
+
 def _pad(image: Image.Image, rules: Rules) -> Image.Image:
-    resolution = rules.resolution
-    canvas = Image.new("RGB", (resolution, resolution), rules.background)
-    canvas.paste(image, ((resolution - image.width) // 2, (resolution - image.height) // 2))
+    """In the middle of the goal, on the background; on nothing if the set keeps transparency."""
+    width, height = rules.goal
+    ground = (0, 0, 0, 0) if image.mode == "RGBA" else rules.background
+    canvas = Image.new(image.mode, (width, height), ground)
+    canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
     return canvas

@@ -21,17 +21,18 @@ MAX_COUNT = 100_000
 MAX_SIZE = 2048
 
 
-def draw_picture(seed: int, index: int, size: int) -> Image.Image:
+def draw_picture(seed: int, index: int, size: int, *, transparent: bool = False) -> Image.Image:
     """Picture `index` of the set `seed`: a flower, RGB, `size` x `size` pixels.
 
-    It depends on seed and index alone; another size shows the same flower.
+    It depends on seed and index alone; another size shows the same flower. `transparent` leaves out
+    sky and hill: the same flower, RGBA, on nothing.
 
     Raises:
         UsageError: if size is not between 8 and 2048.
     """
     if not 8 <= size <= MAX_SIZE:
         raise UsageError(f"cannot draw at {size} pixels; choose a size from 8 to {MAX_SIZE}")
-    return paint(_flower(seed, index), size)
+    return paint(_flower(seed, index), size, transparent=transparent)
 
 
 def write_drawn_set(
@@ -41,6 +42,7 @@ def write_drawn_set(
     size: int,
     seed: int = 0,
     by_kind: bool = False,
+    transparent: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Draw pictures 0 to count - 1 into `folder` as drawn-00000.png and so on; returns their paths.
@@ -52,6 +54,7 @@ def write_drawn_set(
         seed: another seed gives another set; the same one gives the same bytes.
         by_kind: each picture into a sub-folder with the name of its kind of flower: a set with
             classes. The pictures are the same.
+        transparent: flowers on nothing, in files with transparency.
         progress: called with (pictures done, count) after each.
 
     Raises:
@@ -66,7 +69,7 @@ def write_drawn_set(
         place = folder / _flower(seed, index).kind if by_kind else folder
         place.mkdir(exist_ok=True)
         path = place / f"drawn-{index:05d}.png"
-        save_image(draw_picture(seed, index, size), path)
+        save_image(draw_picture(seed, index, size, transparent=transparent), path)
         paths.append(path)
         if progress is not None:
             progress(index + 1, count)

@@ -17,29 +17,42 @@ Points = np.ndarray
 """(N, 2) x and y in units of the picture's side."""
 
 
-def paint(flower: Flower, size: int) -> Image.Image:
-    """The picture of `flower`, `size` x `size` pixels, RGB."""
+def paint(flower: Flower, size: int, *, transparent: bool = False) -> Image.Image:
+    """The picture of `flower`, `size` x `size` pixels, RGB; or RGBA, without what is behind it."""
     canvas = Canvas(size * SUPERSAMPLING)
-    _paint_background(canvas, flower)
+    if not transparent:
+        _paint_background(canvas, flower)
     _paint_stem(canvas, flower)
     for leaf in flower.leaves:
         _paint_leaf(canvas, flower, leaf)
     _paint_head(canvas, flower)
     _paint_centre(canvas, flower)
+    if transparent:
+        canvas.image.putalpha(canvas.covered)
+    # Pillow weighs colours by alpha: edges do not take in the colour of what is not seen.
     return canvas.image.resize((size, size), Image.Resampling.LANCZOS)
 
 
 class Canvas:
-    """A square RGB picture that is painted on in unit coordinates."""
+    """A square RGB picture that is painted on in unit coordinates.
+
+    Attributes:
+        covered: mode L, 255 where something opaque was painted. What lets shine through, such as a
+            shadow, belongs to whatever lies below and covers nothing.
+    """
 
     def __init__(self, side: int) -> None:
         self.side = side
         self.image = Image.new("RGB", (side, side))
+        self.covered = Image.new("L", (side, side))
         self._draw = ImageDraw.Draw(self.image, "RGBA")
 
     def fill(self, points: Points, colour: Colour, *, alpha: float = 1.0) -> None:
         """A filled outline; `alpha` 0 to 1 lets what lies below shine through."""
-        self._draw.polygon(self.pixels(points), fill=(*colour, round(255 * alpha)))
+        pixels = self.pixels(points)
+        self._draw.polygon(pixels, fill=(*colour, round(255 * alpha)))
+        if alpha == 1.0:
+            ImageDraw.Draw(self.covered).polygon(pixels, fill=255)
 
     def fill_from(self, points: Points, source: Image.Image, origin: tuple[int, int]) -> None:
         """A filled outline, coloured by `source`, whose upper left corner lies at `origin`."""
@@ -51,6 +64,7 @@ class Canvas:
         ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in pixels], fill=255)
         moved = (box[0] - origin[0], box[1] - origin[1], box[2] - origin[0], box[3] - origin[1])
         self.image.paste(source.crop(moved), (left, top), mask)
+        self.covered.paste(255, (left, top), mask)
 
     def pixels(self, points: Points) -> list[tuple[float, float]]:
         """Unit coordinates -> pixels."""
@@ -185,6 +199,7 @@ def _paint_head(canvas: Canvas, flower: Flower) -> None:
     for layer in range(flower.layers):
         _paint_petals(head, flower, layer)
     canvas.image.paste(head.image, (0, 0), silhouette)
+    canvas.covered.paste(255, (0, 0), silhouette)
 
 
 def _paint_petals(canvas: Canvas, flower: Flower, layer: int) -> None:

@@ -6,6 +6,7 @@ The source is only read. Where prepared sets of training runs are kept is a matt
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shlex
 import shutil
@@ -32,7 +33,7 @@ def prepare(
     """Prepare the pictures of `config.path` into the new folder `out`.
 
     Args:
-        config: which pictures, and how they become squares. `mirror` does not matter here.
+        config: which pictures, and what becomes of them. `mirror` does not matter here.
         out: must not exist; an interrupted or failed preparation leaves nothing there.
         progress: called with (pictures done, pictures in all).
         workers: threads that decode.
@@ -90,7 +91,7 @@ def open_cached(
         progress: called with (pictures done, pictures in all) when something has to be prepared.
         fingerprint: of a set that will do if the source has gone and the cache still holds it.
         workers: threads that decode.
-    Raises: as `prepare`; and DataError: if a prepared set has another resolution.
+    Raises: as `prepare`; and DataError: if a prepared set has another size or mode.
     """
     path = Path(config.path)
     if config.path and is_prepared(path):
@@ -122,7 +123,7 @@ def require_outside(target: Path, pictures: Path) -> None:
 
 def _rules(config: DataConfig) -> Rules:
     red, green, blue = bytes.fromhex(config.background[1:])
-    return Rules(config.resolution, config.fit, (red, green, blue))
+    return Rules(config.resolution, config.fit, (red, green, blue), config.mode)
 
 
 def _build(
@@ -130,7 +131,8 @@ def _build(
 ) -> Report:
     """Write a whole prepared set into the empty `folder`, and see it onto the disk."""
     labels = labels_from_file(source) if source.listing.has_labels else None
-    _require_space(folder, len(source.listing.entries) * config.resolution**2 * 3)
+    picture_bytes = math.prod((*config.size, config.channels))
+    _require_space(folder, len(source.listing.entries) * picture_bytes)
     verdict = Verdict()
     stream = judge_all(source, _rules(config), workers=workers, progress=progress)
     with (folder / PIXELS_NAME).open("wb") as pixels, contextlib.closing(stream):
@@ -157,16 +159,19 @@ def _meta(config: DataConfig, verdict: Verdict, labels: Labels | None) -> Meta:
         hashes=verdict.hashes,
         labels=None if labels is None else [labels.of[name] for name in verdict.names],
         class_names=None if labels is None else list(labels.class_names),
+        mode=config.mode,
     )
 
 
 def _open_prepared(path: Path, config: DataConfig) -> PreparedSet:
     prepared = PreparedSet.open(path)
-    if prepared.resolution != config.resolution:
+    if (prepared.resolution, prepared.mode) != (config.resolution, config.mode):
+        mode = f" --mode {prepared.mode}" if prepared.mode != config.mode else ""
         raise DataError(
-            f"this prepared set has {prepared.resolution} px, not {config.resolution} px",
+            f"this prepared set has {prepared.description}, not {config.description}",
             where=str(path),
-            next_command=f"use --resolution {prepared.resolution}, or name the original pictures",
+            next_command=f"use --resolution {prepared.resolution}{mode}, "
+            "or name the original pictures",
         )
     return prepared
 

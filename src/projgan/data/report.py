@@ -56,9 +56,15 @@ class Report:
         """Pictures that were smaller than the resolution."""
         return self.facts.get(UPSCALED, 0)
 
-    def sentences(self) -> list[str]:
-        """The report for a reader: a few printable lines, the most important first."""
+    def sentences(self, mode: str = "rgb") -> list[str]:
+        """The report for a reader: a few printable lines, the most important first.
+
+        Args:
+            mode: of the set; one with transparency says so if no picture has any.
+        """
         lines = [f"{self.used} of {self.found} pictures used"]
+        if mode == "rgba" and self.used and not self.facts.get(TRANSPARENT):
+            lines.append("no picture has transparency: all will be opaque (--mode rgb costs less)")
         if self.rejected:
             lines.append(f"{len(self.rejected)} rejected: {_some_with_reasons(self.rejected)}")
         if self.duplicates:

@@ -21,8 +21,8 @@ the generator learns. In a loop of your own:
     maps = discriminator.project(images)                    # the same in two steps
     logits = discriminator.heads(maps)
 
-How many logits: each head gives (side / 32 - 3)^2, where `side` is that of the resized picture.
-With four heads that makes M = 64 at 224 px, 100 at 256, 676 at 512.
+How many logits: each head gives (height / 32 - 3) * (width / 32 - 3), those of the resized picture.
+With four heads that makes M = 64 at 224 px, 100 at 256, 676 at 512, and 128 at 352x224.
 
 Several feature networks at once are several such discriminators whose logits lie side by side:
 each has a resize, a projection and heads of its own. `project` then gives the maps of the first,
@@ -77,8 +77,9 @@ class ProjectedDiscriminator(Discriminator):
         weights: a .safetensors file for each network, or "default" for one whose weights lie
             where they usually do; empty: for all of them.
         input_size: side in pixels to which pictures are resized, for all networks or one each;
-            None: as they are, but for networks that see one size only. The official code enlarges
-            pictures below 224 px to 224 and leaves larger ones.
+            None: as they are, but for networks that see one size only. Of pictures that are not
+            square it is the shorter side. The official code enlarges pictures below 224 px to 224
+            and leaves larger ones.
         level: of the projection: 0 raw maps, 1 mixed across channels, 2 also across scales.
         channels: channels of the projection's finest map.
         expand: twice the channels at every coarser map.
@@ -218,8 +219,8 @@ def _one_each(values: Sequence[Value], names: Sequence[str], what: str) -> Seque
 
 def _check_size(images: Tensor, features: FeatureNetwork) -> None:
     """Raise `UsageError` for pictures that this network, or the heads behind it, cannot take."""
-    size, plan = features.input_size, features.blueprint
-    height, width = (size, size) if size is not None else images.shape[-2:]
+    plan = features.blueprint
+    height, width = features.seen_size(*images.shape[-2:])
     if min(height, width) < plan.smallest:
         problem = f"too small for the heads: at least {plan.smallest} px"
     elif height % plan.step or width % plan.step:

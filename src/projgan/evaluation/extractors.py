@@ -15,7 +15,7 @@ from torch import Tensor
 from projgan.errors import DataError, UsageError
 from projgan.features.backbones import build_classifier_trunk
 from projgan.features.frozen import FrozenModule
-from projgan.images import to_float, to_uint8
+from projgan.images import over, to_float, to_uint8
 
 NUM_FEATURES = 1280
 INPUT_SIZE = 224
@@ -54,17 +54,20 @@ class Extractor(FrozenModule):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W), uint8 or float in [-1, 1] -> (B, 1280) float32, on the images' device.
+        """(B, C, H, W), uint8 or float in [-1, 1] -> (B, 1280) float32, on the images' device.
 
         Floats are first clipped and rounded to 256 levels: a picture counts as it would from its
-        file.
+        file. Grey (C = 1) is repeated, and what is transparent (C = 4) is laid over white. Whatever
+        their shape, pictures are seen as squares.
 
         Raises:
             UsageError: the shape is another.
             DataError: floats that are not finite; rounding to 256 levels would hide them.
         """
-        if images.dim() != 4 or images.shape[1] != 3:
-            raise UsageError(f"expected pictures of shape (B, 3, H, W), got {tuple(images.shape)}")
+        if images.dim() != 4 or images.shape[1] not in (1, 3, 4):
+            raise UsageError(
+                f"expected pictures of shape (B, C, H, W), C 1, 3 or 4, got {tuple(images.shape)}"
+            )
         if images.is_floating_point() and not bool(torch.isfinite(images).all()):
             raise DataError(
                 "pictures hold numbers that are not finite; the generator may be broken"
@@ -72,7 +75,7 @@ class Extractor(FrozenModule):
         pixels = images if images.dtype == torch.uint8 else to_uint8(images)
         # float32 under any autocast of the caller's: a figure must not depend on who asks for it.
         with torch.autocast(pixels.device.type, enabled=False):
-            features: Tensor = self.trunk(_resize(to_float(pixels)))
+            features: Tensor = self.trunk(_resize(over(to_float(pixels))))
         return features
 
     def features(self, batches: Iterable[Tensor]) -> Tensor:

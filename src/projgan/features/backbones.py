@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from projgan.errors import CheckpointError, UsageError, first_line
-from projgan.features.blueprint import Blueprint, draw_blueprint
+from projgan.features.blueprint import Blueprint, draw_blueprint, nearest_size
 from projgan.features.catalogue import CATALOGUE
 from projgan.features.cutting import create, cut, take
 from projgan.features.folding import fold_batch_norms
@@ -56,8 +56,8 @@ class FeatureNetwork(FrozenModule):
         name: one of FEATURE_NETWORKS, or what timm calls a model.
         pretrained: with its weights. False: random weights, always the same ones (for tests).
         weights: a .safetensors file with the weights; DEFAULT: where they usually lie.
-        input_size: side in pixels to which pictures are resized first; None: as they are, but for
-            networks that see one size only.
+        input_size: side in pixels to which pictures are resized first, the shorter side of those
+            that are not square; None: as they are, but for networks that see one size only.
         seed: of the convolutions that make maps of a transformer's tokens.
 
     Attributes:
@@ -108,14 +108,30 @@ class FeatureNetwork(FrozenModule):
         return taken if self.tokens is None else self.tokens(taken)
 
     def resize(self, images: Tensor) -> Tensor:
-        """The pictures at `input_size` x `input_size`: bilinear, half-pixel centres, no antialias.
+        """The pictures at the size in which they are seen; bilinear.
 
-        That is the reference's resize. It only ever enlarges there: 64 and 128 px pictures to 224.
+        Half-pixel centres, no antialias: the reference's resize. It only ever enlarges there, 64
+        and 128 px pictures to 224.
         """
-        size = self.input_size
-        if size is None or images.shape[-2:] == (size, size):
+        size = self.seen_size(*images.shape[-2:])
+        if images.shape[-2:] == size:
             return images
-        return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+        return F.interpolate(images, size=size, mode="bilinear", align_corners=False)
+
+    def seen_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which pictures of these sides are seen.
+
+        The shorter side becomes `input_size`, and the longer one keeps the ratio, rounded to the
+        network's steps. Networks of one size see a square of it: others are squashed.
+        """
+        side, plan = self.input_size, self.blueprint
+        if side is None:
+            return height, width
+        if height == width or plan.size is not None:
+            return side, side
+        shorter, longer = sorted((height, width))
+        long_side = nearest_size(longer * side // shorter, plan.step)
+        return (side, long_side) if height < width else (long_side, side)
 
     @torch.no_grad()
     def _fold(self) -> None:

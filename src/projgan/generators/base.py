@@ -2,7 +2,9 @@
 
 A generator of your own needs no change in this package. To be trained with classes, its builder
 also takes `num_classes` (and hands it on), and its `forward` also takes `c`, a class index for each
-sample. Without classes, complete, and trainable as it is:
+sample. For pictures that are not square, its builder also takes `size`, (height, width), and for
+grey pictures or such with transparency `channels`; it hands them on, too. Without all that,
+complete, and trainable as it is:
 
     import torch
     from torch import Tensor, nn
@@ -31,7 +33,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -41,22 +43,36 @@ from projgan.rng import torch_stream
 
 
 class Generator(nn.Module, ABC):
-    """Latents to images: (B, z_dim), each entry N(0, 1) -> (B, 3, resolution, resolution).
+    """Latents to images: (B, z_dim), each entry N(0, 1) -> (B, channels, *size).
 
-    Images lie about in [-1, 1] and are not clipped; whoever writes them clips. A forward pass may
-    normalise `z`, but must be the same function for every sample of the batch in evaluation.
+    Images lie about in [-1, 1] and are not clipped; whoever writes them clips. A fourth channel is
+    transparency, -1 for none of the picture to 1 for all of it. A forward pass may normalise `z`,
+    but must be the same function for every sample of the batch in evaluation.
 
     Args:
         z_dim: length of a latent.
-        resolution: side of the images in pixels.
+        resolution: longer side of the images in pixels.
         num_classes: classes between which labels choose; 0: it is not conditional.
+        size: height and width of the images; by default both are the resolution.
+        channels: 3, 1 for grey, or 4 for colours and transparency.
     """
 
-    def __init__(self, *, z_dim: int, resolution: int, num_classes: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        z_dim: int,
+        resolution: int,
+        num_classes: int = 0,
+        size: tuple[int, int] | None = None,
+        channels: int = 3,
+    ) -> None:
         super().__init__()
         self.z_dim = z_dim
         self.resolution = resolution
         self.num_classes = num_classes
+        self.size = size or (resolution, resolution)
+        self.channels = channels
+        assert max(self.size) == resolution, "the resolution is the longer side"
 
     def latents(self, seeds: Iterable[int]) -> Tensor:
         """Standard normal latents, one row a seed: (N, z_dim) float32 on the CPU.
@@ -69,7 +85,7 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """(B, z_dim) -> (B, 3, resolution, resolution).
+        """(B, z_dim) -> (B, channels, *size).
 
         c: (B,) class indices, for a conditional generator. One without classes is called with z
         alone, and need not take c.
@@ -84,7 +100,7 @@ class StyleGenerator(Generator):
     (`truncate`), and rows of different samples can be put together.
 
     Args:
-        z_dim, resolution, num_classes: as for any generator.
+        z_dim, resolution, num_classes, size, channels: as for any generator.
         w_dim: length of a style.
         num_styles: how many styles make an image.
 
@@ -95,9 +111,23 @@ class StyleGenerator(Generator):
     w_avg: Tensor
 
     def __init__(
-        self, *, z_dim: int, resolution: int, w_dim: int, num_styles: int, num_classes: int = 0
+        self,
+        *,
+        z_dim: int,
+        resolution: int,
+        w_dim: int,
+        num_styles: int,
+        num_classes: int = 0,
+        size: tuple[int, int] | None = None,
+        channels: int = 3,
     ) -> None:
-        super().__init__(z_dim=z_dim, resolution=resolution, num_classes=num_classes)
+        super().__init__(
+            z_dim=z_dim,
+            resolution=resolution,
+            num_classes=num_classes,
+            size=size,
+            channels=channels,
+        )
         self.w_dim = w_dim
         self.num_styles = num_styles
         self.register_buffer("w_avg", torch.zeros(w_dim))
@@ -111,10 +141,10 @@ class StyleGenerator(Generator):
 
     @abstractmethod
     def synthesize(self, styles_w: Tensor) -> Tensor:
-        """(B, num_styles, w_dim) -> (B, 3, resolution, resolution)."""
+        """(B, num_styles, w_dim) -> (B, channels, *size)."""
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """(B, z_dim) -> (B, 3, resolution, resolution)."""
+        """(B, z_dim) -> (B, channels, *size)."""
         return self.synthesize(self.styles(z) if c is None else self.styles(z, c))
 
     @torch.no_grad()
@@ -151,7 +181,8 @@ class StyleGenerator(Generator):
 class Builder(Protocol):
     """What `register` takes: a function or class called with exactly these names.
 
-    A conditional generator is built with one more, `num_classes`.
+    For what is not plain it is called with more: `num_classes`, `size` and `channels`, as in
+    `Generator`.
     """
 
     def __call__(self, *, z_dim: int, resolution: int, width: int) -> Generator:
@@ -162,7 +193,11 @@ class Builder(Protocol):
 W_AVG_RATE = 0.002
 """How far a training forward moves the mean style towards the mean of its batch."""
 
-_MEANINGS = {"num_classes": "be trained with classes"}
+_MEANINGS = {
+    "num_classes": "be trained with classes",
+    "size": "make pictures that are not square",
+    "channels": "make grey or transparent pictures",
+}
 """What a generator cannot do whose builder does not take a keyword."""
 
 _BUILDERS: dict[str, Builder] = {}
@@ -190,22 +225,35 @@ def known_generators() -> tuple[str, ...]:
 
 
 def build_generator(
-    name: str, *, z_dim: int, resolution: int, width: int, num_classes: int = 0
+    name: str,
+    *,
+    z_dim: int,
+    resolution: int,
+    width: int,
+    num_classes: int = 0,
+    size: tuple[int, int] | None = None,
+    channels: int = 3,
 ) -> Generator:
     """The generator registered as `name`, with fresh weights from torch's global random state.
 
     Args:
         name: one of `known_generators()`.
         z_dim: length of a latent.
-        resolution: side of the images in pixels.
+        resolution: longer side of the images in pixels.
         width: channels at 128 px (ngf); a builder scales its layers with it.
         num_classes: of a conditional generator; 0: of one without classes.
+        size: height and width of the images, if they are not square.
+        channels: of the images: 3, 1 (grey) or 4 (with transparency).
     Raises: UsageError: for an unknown name, or what the generator does not offer.
     """
     if name not in _BUILDERS:
         raise choose_from("generator", name, known_generators())
     # A builder need not know what a plain generator does without.
-    further = {"num_classes": num_classes} if num_classes else {}
+    further: dict[str, Any] = {"num_classes": num_classes} if num_classes else {}
+    if size is not None and size != (resolution, resolution):
+        further["size"] = size
+    if channels != 3:
+        further["channels"] = channels
     _require_keywords(name, further)
     builder: Callable[..., Generator] = _BUILDERS[name]
     return builder(z_dim=z_dim, resolution=resolution, width=width, **further)

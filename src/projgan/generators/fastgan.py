@@ -1,6 +1,7 @@
 """FastGAN and FastGAN-lite: a plain stack of upsampling blocks with skip-layer excitation.
 
-Shapes: B batch, Z z_dim, R resolution; channels at a resolution r are `channels_at(r, width)`.
+Shapes: B batch, Z z_dim, H and W height and width of the picture. The map of tier r (see
+`generators.pyramid`; in a square of r pixels a side, r x r) has `channels_at(r, width)` channels.
 
 Source: FastGAN (Liu et al., 2021) in the form of Projected GANs (Sauer et al., 2021): one output
 size, no tanh, spectral norm in every convolution. The lite form halves the convolutions and has no
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from projgan.errors import UsageError
 from projgan.generators.base import Generator, register
 from projgan.generators.fastgan_conditional import ConditionalUpBlock
+from projgan.generators.pyramid import FIRST_TIER, Size, cropped, doubled, map_sizes, settle_size
 from projgan.layers.excitation import SkipExcitation
 from projgan.layers.glu import GLU
 from projgan.layers.labels import require_labels
@@ -36,15 +38,15 @@ _WIDTHS: dict[int, float] = {
     512: 0.25,
     1024: 0.125,
 }
-"""Channels at each resolution, as multiples of `width`."""
+"""Channels at each tier, as multiples of `width`."""
 
 _EXCITED = (64, 128, 256, 512)
-"""Resolutions gated by the map 16 times smaller. The reference leaves 1024 px ungated."""
+"""Tiers gated by the map 16 times smaller. The reference leaves 1024 px ungated."""
 
 
-def channels_at(resolution: int, width: int) -> int:
-    """Channels of the feature map at `resolution` px."""
-    return int(_WIDTHS[resolution] * width)
+def channels_at(tier: int, width: int) -> int:
+    """Channels of the map of a tier."""
+    return int(_WIDTHS[tier] * width)
 
 
 class ConvStage(nn.Module):
@@ -72,32 +74,32 @@ class ConvStage(nn.Module):
 
 
 class StartBlock(nn.Module):
-    """From normalised latents to the first map."""
+    """From normalised latents to the first map, of `size`."""
 
-    def __init__(self, z_dim: int, channels: int) -> None:
+    def __init__(self, z_dim: int, channels: int, size: Size) -> None:
         super().__init__()
-        self.conv = SpectralNormConvTranspose2d(z_dim, 2 * channels, 4)
+        self.conv = SpectralNormConvTranspose2d(z_dim, 2 * channels, size)
         self.norm = nn.BatchNorm2d(2 * channels)
         self.glu = GLU()
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, Z) -> (B, channels, 4, 4)."""
+        """(B, Z) -> (B, channels, *size)."""
         out: Tensor = self.glu(self.norm(self.conv(z[:, :, None, None])))
         return out
 
 
-def up_block(in_channels: int, channels: int, *, resolution: int, lite: bool) -> nn.Sequential:
+def up_block(in_channels: int, channels: int, *, size: Size, lite: bool) -> nn.Sequential:
     """A block to twice the size: one stage (lite), or two with noise (full).
 
-    (B, in_channels, R/2, R/2) -> (B, channels, R, R), where R is `resolution`.
+    (B, in_channels, h/2, w/2) -> (B, channels, h, w), where (h, w) is `size`.
     """
     up = UpsampleConv2d(in_channels, 2 * channels)
     if lite:
         return nn.Sequential(ConvStage(up, channels))
     conv = SpectralNormConv2d(channels, 2 * channels, 3, padding=1)
     return nn.Sequential(
-        ConvStage(up, channels, noise=NoiseInjection(resolution, layer=0)),
-        ConvStage(conv, channels, noise=NoiseInjection(resolution, layer=1)),
+        ConvStage(up, channels, noise=NoiseInjection(size, layer=0)),
+        ConvStage(conv, channels, noise=NoiseInjection(size, layer=1)),
     )
 
 
@@ -109,13 +111,15 @@ class FastGAN(Generator):
 
     Args:
         z_dim: length of a latent.
-        resolution: 32, 64, 128, 256, 512 or 1024.
+        resolution: side of square pictures: 32, 64, 128, 256, 512 or 1024.
         width: channels at 128 px (ngf), at least 8. The paper's networks have 128.
         lite: one convolution a block instead of two, and no noise.
         num_classes: labels choose between so many; 0: it takes none. A label is embedded once, with
             the length of a latent, and enters by the batch norms of all blocks; the start and the
             excitations know nothing of it.
-    Raises: UsageError: for a resolution or width that is not offered.
+        size: height and width of pictures that are not square, multiples of 32 up to 1024.
+        channels: of the pictures.
+    Raises: UsageError: for a size or width that is not offered.
     """
 
     # Deviation: the reference builds its 256 px block and excitation at every resolution and cannot
@@ -131,37 +135,42 @@ class FastGAN(Generator):
         width: int = 128,
         lite: bool = False,
         num_classes: int = 0,
+        size: Size | None = None,
+        channels: int = 3,
     ) -> None:
-        super().__init__(z_dim=z_dim, resolution=resolution, num_classes=num_classes)
-        if resolution not in RESOLUTIONS:
-            known = ", ".join(map(str, RESOLUTIONS))
-            raise UsageError(f"FastGAN has no resolution {resolution}; choose from {known}")
+        size = settle_size("FastGAN", resolution, size, RESOLUTIONS)
+        super().__init__(
+            z_dim=z_dim,
+            resolution=max(size),
+            num_classes=num_classes,
+            size=size,
+            channels=channels,
+        )
         if width < 8:
             # An eighth of the width is left at 1024 px.
             raise UsageError(f"FastGAN width {width} is too small; use at least 8")
+        self.map_sizes = map_sizes(size)
         self.embed = nn.Embedding(num_classes, z_dim) if num_classes else None
-        self.start = StartBlock(z_dim, channels_at(4, width))
+        self.start = StartBlock(z_dim, channels_at(FIRST_TIER, width), self.map_sizes[FIRST_TIER])
         self.blocks = nn.ModuleDict()
         self.excitations = nn.ModuleDict()
-        size = 8
-        while size <= resolution:
-            sizes = (channels_at(size // 2, width), channels_at(size, width))
+        for tier in list(self.map_sizes)[1:]:
+            widths = (channels_at(tier // 2, width), channels_at(tier, width))
+            grown = doubled(self.map_sizes[tier // 2])
             if num_classes:
-                self.blocks[str(size)] = ConditionalUpBlock(
-                    *sizes, label_dim=z_dim, resolution=size, lite=lite
+                self.blocks[str(tier)] = ConditionalUpBlock(
+                    *widths, label_dim=z_dim, size=grown, lite=lite
                 )
             else:
-                self.blocks[str(size)] = up_block(*sizes, resolution=size, lite=lite)
-            if size in _EXCITED:
-                small = channels_at(size // 16, width)
-                self.excitations[str(size)] = SkipExcitation(small, sizes[1])
-            size *= 2
-        self.to_image = SpectralNormConv2d(
-            channels_at(resolution, width), 3, 3, padding=1, bias=True
-        )
+                self.blocks[str(tier)] = up_block(*widths, size=grown, lite=lite)
+            if tier in _EXCITED:
+                small = channels_at(tier // 16, width)
+                self.excitations[str(tier)] = SkipExcitation(small, widths[1])
+        last = channels_at(max(self.map_sizes), width)
+        self.to_image = SpectralNormConv2d(last, channels, 3, padding=1, bias=True)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """(B, Z) -> (B, 3, R, R), about [-1, 1], unbounded.
+        """(B, Z) -> (B, C, H, W), about [-1, 1], unbounded.
 
         c: (B,) class indices in [0, num_classes), if it has classes.
         """
@@ -170,30 +179,58 @@ class FastGAN(Generator):
         label = () if c is None or self.embed is None else (self.embed(c),)
         z = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
         x = self.start(z)
-        maps = {4: x}  # the small maps that later gates read, by resolution
+        maps = {FIRST_TIER: x}  # the small maps that later gates read, by tier
         for name, block in self.blocks.items():
-            size = int(name)
-            x = block(x, *label)
+            tier = int(name)
+            x = cropped(block(x, *label), self.map_sizes[tier])
             if name in self.excitations:
                 # The gated map is what the next block gets, too.
-                x = self.excitations[name](maps[size // 16], x)
-            if str(size * 16) in self.excitations:
-                maps[size] = x
+                x = self.excitations[name](maps[tier // 16], x)
+            if str(tier * 16) in self.excitations:
+                maps[tier] = x
         image: Tensor = self.to_image(x)
         return image
 
 
 @register("fastgan")
-def build_fastgan(*, z_dim: int, resolution: int, width: int, num_classes: int = 0) -> FastGAN:
+def build_fastgan(
+    *,
+    z_dim: int,
+    resolution: int,
+    width: int,
+    num_classes: int = 0,
+    size: Size | None = None,
+    channels: int = 3,
+) -> FastGAN:
     """The full generator: two convolutions a block, with noise."""
     return FastGAN(
-        z_dim=z_dim, resolution=resolution, width=width, lite=False, num_classes=num_classes
+        z_dim=z_dim,
+        resolution=resolution,
+        width=width,
+        lite=False,
+        num_classes=num_classes,
+        size=size,
+        channels=channels,
     )
 
 
 @register("fastgan-lite")
-def build_fastgan_lite(*, z_dim: int, resolution: int, width: int, num_classes: int = 0) -> FastGAN:
+def build_fastgan_lite(
+    *,
+    z_dim: int,
+    resolution: int,
+    width: int,
+    num_classes: int = 0,
+    size: Size | None = None,
+    channels: int = 3,
+) -> FastGAN:
     """The lite generator: one convolution a block, no noise; the better choice for few pictures."""
     return FastGAN(
-        z_dim=z_dim, resolution=resolution, width=width, lite=True, num_classes=num_classes
+        z_dim=z_dim,
+        resolution=resolution,
+        width=width,
+        lite=True,
+        num_classes=num_classes,
+        size=size,
+        channels=channels,
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from projgan.errors import UsageError
 from projgan.generators.base import StyleGenerator, register
+from projgan.generators.pyramid import Size, map_sizes, settle_size
 from projgan.generators.stylegan2_synthesis import Synthesis
 from projgan.layers.activation import scaled_leaky_relu
 from projgan.layers.equalized import EqualizedLinear
@@ -63,13 +64,15 @@ class StyleGAN2(StyleGenerator):
 
     Args:
         z_dim: length of a latent.
-        resolution: a power of two from 8 to 1024.
+        resolution: side of square pictures: a power of two from 8 to 1024.
         w_dim: length of a style.
         mapping_layers: of the network from latents to styles.
         channel_base: channels times resolution, where `channel_max` does not cut.
         channel_max: most channels of a layer.
         num_classes: labels choose between so many; 0: it takes none. They enter by the mapping
             alone, and there is one mean style for all of them.
+        size: height and width of pictures that are not square, multiples of 32 up to 1024.
+        channels: of the pictures.
     Raises: UsageError: for a size that is not offered.
     """
 
@@ -86,25 +89,27 @@ class StyleGAN2(StyleGenerator):
         channel_base: int = 32768,
         channel_max: int = 512,
         num_classes: int = 0,
+        size: Size | None = None,
+        channels: int = 3,
     ) -> None:
-        if resolution not in RESOLUTIONS:
-            known = ", ".join(map(str, RESOLUTIONS))
-            raise UsageError(f"StyleGAN2 has no resolution {resolution}; choose from {known}")
-        if channel_base < resolution:
-            raise UsageError(f"a channel base of {channel_base} leaves no channel at {resolution}")
+        size = settle_size("StyleGAN2", resolution, size, RESOLUTIONS)
+        sizes = map_sizes(size)
+        if channel_base < max(sizes):
+            raise UsageError(f"a channel base of {channel_base} leaves no channel at {max(sizes)}")
         if mapping_layers < 1:
             raise UsageError("StyleGAN2 needs at least 1 mapping layer")
-        sizes = [4, *(size for size in RESOLUTIONS if size <= resolution)]
         super().__init__(
             z_dim=z_dim,
-            resolution=resolution,
+            resolution=max(size),
             w_dim=w_dim,
             num_styles=2 * len(sizes),
             num_classes=num_classes,
+            size=size,
+            channels=channels,
         )
         self.mapping = Mapping(z_dim, w_dim, mapping_layers, num_classes=num_classes)
-        channels = {size: min(channel_base // size, channel_max) for size in sizes}
-        self.synthesis = Synthesis(channels, w_dim=w_dim)
+        widths = {tier: min(channel_base // tier, channel_max) for tier in sizes}
+        self.synthesis = Synthesis(widths, sizes, w_dim=w_dim, image_channels=channels)
 
     def styles(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """(B, z_dim) and, with classes, (B,) -> (B, num_styles, w_dim): all rows are equal."""
@@ -114,13 +119,21 @@ class StyleGAN2(StyleGenerator):
         return w[:, None].expand(-1, self.num_styles, -1)
 
     def synthesize(self, styles_w: Tensor) -> Tensor:
-        """(B, num_styles, w_dim) -> (B, 3, R, R), about [-1, 1], unbounded."""
+        """(B, num_styles, w_dim) -> (B, channels, H, W), about [-1, 1], unbounded."""
         image: Tensor = self.synthesis(styles_w)
         return image
 
 
 @register("stylegan2")
-def build_stylegan2(*, z_dim: int, resolution: int, width: int, num_classes: int = 0) -> StyleGAN2:
+def build_stylegan2(
+    *,
+    z_dim: int,
+    resolution: int,
+    width: int,
+    num_classes: int = 0,
+    size: Size | None = None,
+    channels: int = 3,
+) -> StyleGAN2:
     """StyleGAN2 by its channels at 128 px; 256 gives the reference's network.
 
     Channels double with every halving of the resolution up to 4 times `width`, but never above the
@@ -134,4 +147,6 @@ def build_stylegan2(*, z_dim: int, resolution: int, width: int, num_classes: int
         channel_base=128 * width,
         channel_max=min(4 * width, 512),
         num_classes=num_classes,
+        size=size,
+        channels=channels,
     )

@@ -28,7 +28,7 @@ class NoiseInjection(nn.Module):
     - "none": nothing is added.
 
     Args:
-        resolution: H and W; the size of the fixed map.
+        resolution: H and W, one number if they are equal; the size of the fixed map.
         layer: tells layers of one resolution apart, so that each has its own fixed map.
         stored: whether the fixed map is part of the state dict. It is the same for every instance
             without that; generators whose published weights bring their own maps store it.
@@ -36,13 +36,17 @@ class NoiseInjection(nn.Module):
 
     fixed_noise: Tensor
 
-    def __init__(self, resolution: int, *, layer: int = 0, stored: bool = False) -> None:
+    def __init__(
+        self, resolution: int | tuple[int, int], *, layer: int = 0, stored: bool = False
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
         self.mode: NoiseMode = "random"
         # Drawn from its own stream, so it needs no place in a checkpoint and moves no other draw.
-        stream = torch_stream(0, "fixed noise", resolution, layer)
-        noise = torch.randn((1, 1, resolution, resolution), generator=stream, device="cpu")
+        height, width = (resolution,) * 2 if isinstance(resolution, int) else resolution
+        place = (height,) if height == width else (height, width)
+        stream = torch_stream(0, "fixed noise", *place, layer)
+        noise = torch.randn((1, 1, height, width), generator=stream, device="cpu")
         self.register_buffer("fixed_noise", noise, persistent=stored)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -171,8 +171,9 @@ class SpectralNormConv2d(_SpectralNorm, nn.Conv2d):
 class SpectralNormConvTranspose2d(_SpectralNorm, nn.ConvTranspose2d):
     """A 2-D transposed convolution with spectrally normalised weight.
 
-    Parameters: `weight` (in, out / groups, k, k) and `bias` if asked for.
-    Buffers: `u` (out / groups,), `v` (in * k * k,): outputs are in dimension 1 of the weight.
+    Parameters: `weight` (in, out / groups, *kernel) and `bias` if asked for.
+    Buffers: `u` (out / groups,), `v` (in * positions of the kernel,): outputs are in dimension 1 of
+    the weight.
     """
 
     _output_dim = 1
@@ -181,7 +182,7 @@ class SpectralNormConvTranspose2d(_SpectralNorm, nn.ConvTranspose2d):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: int | tuple[int, int],
         *,
         stride: int = 1,
         padding: int = 0,

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from projgan.errors import ResourceError, UsageError, choose_from
+from projgan.images import on_white
 from projgan.sampling.film_mp4 import require_mp4_support, write_mp4
 from projgan.sampling.timing import frame_durations
 
@@ -35,7 +36,8 @@ def write_film(
     """Write `frames` as one film; GIF and WebP repeat for ever.
 
     Args:
-        frames: pictures of equal size, at least one; any mode, written as RGB. Read once.
+        frames: pictures of equal size, at least one; any mode. Read once. WebP keeps transparency;
+            in the others what is transparent is laid over white.
         path: ends in .gif, .webp or .mp4 (needs the extra "video"). Its folder is made if missing.
         fps: frames a second, 1 to 120 (GIF: 50). GIF counts in hundredths of a second: a frame may
             be 10 ms longer or shorter, the film's length is right.
@@ -50,7 +52,7 @@ def write_film(
     _check(path, fps, overwrite=overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    stream = _checked(frames, progress)
+    stream = _checked(frames, progress, keeps_alpha=path.suffix.lower() == ".webp")
     try:
         _WRITERS[path.suffix.lower()](stream, temporary, fps)
         temporary.replace(path)
@@ -85,15 +87,19 @@ def _check(path: Path, fps: int, *, overwrite: bool) -> None:
 
 
 def _checked(
-    frames: Iterable[Image.Image], progress: Callable[[int], None] | None
+    frames: Iterable[Image.Image],
+    progress: Callable[[int], None] | None,
+    *,
+    keeps_alpha: bool,
 ) -> Iterator[Image.Image]:
-    """The frames as RGB pictures without metadata, after a look at each."""
+    """The frames as RGB (or RGBA) pictures without metadata, after a look at each."""
     size = None
     for number, frame in enumerate(frames, start=1):
         size = size or frame.size
         if frame.size != size:
             raise UsageError(f"frame {number} is {frame.size} pixels, the first one {size}")
-        yield frame.convert("RGB")
+        is_kept = keeps_alpha and frame.mode == "RGBA"
+        yield frame.convert("RGBA") if is_kept else on_white(frame).convert("RGB")
         if progress is not None:
             progress(number)
     if size is None:
@@ -117,7 +123,7 @@ def _to_palette(frame: Image.Image, duration_ms: int) -> Image.Image:
 
 
 def _write_webp(frames: Iterator[Image.Image], path: Path, fps: int) -> None:
-    """Pillow holds all frames of a WebP film, three bytes a pixel, until the last is in."""
+    """Pillow holds all frames of a WebP film, three or four bytes a pixel, until the last is in."""
     pictures = list(frames)
     durations = list(itertools.islice(frame_durations(fps, unit_ms=1), len(pictures)))
     with path.open("wb") as handle:

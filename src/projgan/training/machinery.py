@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from projgan.augment.composite import composite
 from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
 from projgan.errors import DivergedError
@@ -80,20 +81,30 @@ class StepMachinery:
         return c.split(self.micro_batch)
 
     def _generate(self, state: TrainingState, z: Tensor, c: Tensor | None) -> Tensor:
-        """(b, z_dim) -> (b, C, R, R) fakes, float32."""
+        """(b, z_dim) -> (b, C, H, W) fakes, float32."""
         with self._autocast():
             # A generator without classes need not take them.
             return (state.generator(z) if c is None else state.generator(z, c)).float()
 
     def _augmented(self, state: TrainingState, images: Tensor, what: str, micro: int) -> Tensor:
-        """(b, C, R, R) under draws that seed, step, `what` and micro-batch determine."""
-        name = f"augment, {what}"
-        stream = torch_stream(self.seed, name, state.step, micro, device=self.device)
+        """(b, C, H, W) as the discriminator sees them, (b, 3, H, W).
+
+        Seed, step, `what` and micro-batch determine the background, where one is needed, and the
+        augmentation.
+        """
+        if images.shape[1] != 3:
+            ground = self._stream(state, f"background, {what}", micro)
+            images = composite(images, generator=ground)
+        stream = self._stream(state, f"augment, {what}", micro)
         with self._autocast():
             return self._augment(images, generator=stream)
 
+    def _stream(self, state: TrainingState, name: str, micro: int) -> torch.Generator:
+        """The draws called `name` of one micro-batch of this step, on the device."""
+        return torch_stream(self.seed, name, state.step, micro, device=self.device)
+
     def _see(self, state: TrainingState, images: Tensor, what: str, micro: int) -> list[Tensor]:
-        """What the learner sees of (b, C, R, R): augmented, then through what is frozen."""
+        """What the learner sees of (b, C, H, W): augmented, then through what is frozen."""
         augmented = self._augmented(state, images, what, micro)
         with self._autocast():
             return state.discriminator.look(augmented)

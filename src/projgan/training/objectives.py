@@ -70,7 +70,7 @@ class Objective:
         """The penalty as it is minimised when it is due, and as it counts per step.
 
         Args:
-            images: (b, C, R, R), augmented reals that require a gradient.
+            images: (b, 3, H, W), augmented reals that require a gradient.
             c: (b,) their classes, if the run is conditional.
         """
         raise NotImplementedError("this objective has no penalty")

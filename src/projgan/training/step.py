@@ -1,6 +1,6 @@
 """One step: both updates of the adversarial game, on one screen.
 
-Shapes: B images a step, in k micro-batches of b; C channels, R pixels a side; M logits a picture.
+Shapes: B images a step, in k micro-batches of b; C channels, H x W pixels; M logits a picture.
 c are class indices (B,) of a conditional run, and None of another.
 
 Two modes. `alternating`, the reference's: the generator learns first, then fresh fakes of the
@@ -59,7 +59,7 @@ class TrainStep(StepMachinery):
         """Update all of `state`, its counters included.
 
         Args:
-            real: (B, C, R, R), uint8.
+            real: (B, C, H, W), uint8.
             c: (B,) their classes, if the run is conditional.
         Raises: DivergedError: a loss or gradient is not finite; that update was not applied.
         """
@@ -147,7 +147,7 @@ class TrainStep(StepMachinery):
         loss_fake: Tensor,
         fake_logits: Tensor,
     ) -> Outcome:
-        """The learner's gradient from reals (b, C, R, R) and their classes; in both modes."""
+        """The learner's gradient from reals (b, C, H, W) and their classes; in both modes."""
         images, c = real
         with torch.no_grad():
             seen = self._see(state, images, "real", micro)

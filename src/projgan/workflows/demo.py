@@ -66,8 +66,9 @@ def demo(
     write_drawn_set(
         pictures,
         count=count,
-        size=wanted.resolution,
+        size=max(wanted.size),
         by_kind=wanted.conditional,
+        transparent=wanted.mode == "rgba",
         progress=lambda done, total: watch.progress("drawing pictures", done, total),
     )
     watch.note(f"drew {count} pictures: {pictures}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from projgan.config.pictures import DataConfig
 from projgan.data import prepare as preparing
-from projgan.data.archive import write_zip
+from projgan.data.archive import require_zip_mode, write_zip
 from projgan.data.report import Report
 from projgan.rundir import first_free
 from projgan.workflows.watch import Watch
@@ -45,6 +45,7 @@ def prepare_pictures(
     preparing.require_outside(out, Path(config.path))
     target = first_free(out) if out.exists() and overwrite else out
     if out.suffix.lower() == ".zip":
+        require_zip_mode(config.mode, out)
         prepared = preparing.open_cached(config, progress=progress)
         write_zip(
             prepared, target, progress=lambda done, total: watch.progress("writing", done, total)

@@ -117,8 +117,9 @@ class Recorder:
 
     def chart(self) -> None:
         """`history.png`."""
-        generator, resolution = self._config.generator.name, self._config.data.resolution
-        title = f"{self._run.root.name}: {generator}, {resolution} px"
+        title = (
+            f"{self._run.root.name}: {self._config.generator.name}, {self._config.data.description}"
+        )
         judge = self._config.discriminator
         if not judge.is_projected:
             title += f", discriminator {judge.name}"

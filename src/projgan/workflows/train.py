@@ -277,7 +277,7 @@ def _open_pictures(
         fingerprint=fingerprint,
         progress=lambda done, total: watch.progress("preparing pictures", done, total),
     )
-    for sentence in pictures.report.sentences():
+    for sentence in pictures.report.sentences(pictures.mode):
         watch.note(sentence)
     if len(pictures) < config.training.batch:
         watch.note(

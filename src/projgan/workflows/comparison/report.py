@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from projgan import storage
+from projgan.config.shapes import in_words
 from projgan.evaluation.curves import Curve
 from projgan.workflows.comparison.outcomes import Comparison, EqualDistance, Outcome, Reached
 
@@ -17,9 +18,10 @@ def context(comparison: Comparison) -> str:
     terms = comparison.terms
     count = len(terms["seeds"])
     config = next(iter(terms["contenders"].values()))["config"]
+    mode = config["data"].get("mode", "rgb")  # comparisons from before there were modes have none
     generators = {one["config"]["generator"]["name"] for one in terms["contenders"].values()}
     return (
-        f"{Path(terms['data']).name}, {config['data']['resolution']} px, "
+        f"{Path(terms['data']).name}, {in_words(config['data']['resolution'], mode)}, "
         f"{' and '.join(sorted(generators))}, "
         + (f"{count} seeds (thin lines) and their mean" if count > 1 else "one seed")
     )

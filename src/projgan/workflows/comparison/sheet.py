@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from projgan.data.dataset import PreparedSet
 from projgan.errors import UsageError
-from projgan.images import grid, save_image
+from projgan.images import grid, on_white, save_image
 from projgan.rng import numpy_stream
 from projgan.rundir import RunDir
 from projgan.snapshot import Snapshot
@@ -61,7 +61,8 @@ def _samples(run: RunOutcome, rows: int) -> Image.Image | None:
 
 
 def _enlarged(picture: Image.Image) -> Image.Image:
-    """Small pictures by a whole factor, so that their pixels stay as they are."""
+    """Small pictures by a whole factor, so that their pixels stay as they are; over white."""
+    picture = on_white(picture)
     factor = max(1, -(-_CELL * COLUMNS // picture.width))
     return picture.resize(
         (picture.width * factor, picture.height * factor), Image.Resampling.NEAREST
