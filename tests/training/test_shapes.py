@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-import projgan.training.step as step_module
+import projgan.training.machinery as machinery
 from projgan.build import make_augment
 from projgan.config.schema import RunConfig
 from projgan.errors import UsageError
 from projgan.training.state import TrainingState, new_state
-from projgan.training.steps import make_step
+from projgan.training.step import TrainStep
 from tiny import tiny_config
 
 
@@ -26,7 +26,7 @@ def reals(config: RunConfig) -> Tensor:
 def after(steps: int = 1, **changes: str) -> TrainingState:
     config = tiny_config(**changes)
     state = new_state(config)
-    step = make_step(config, make_augment(config))
+    step = TrainStep(config, make_augment(config))
     for _ in range(steps):
         step(state, reals(config))
     return state
@@ -53,14 +53,14 @@ def test_discriminators_from_pixels_are_for_squares(name: str) -> None:
 @pytest.mark.parametrize("step", ["shared", "alternating"])
 def test_every_batch_has_backgrounds_of_its_own(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reals and fakes, turn by turn and micro-batch by micro-batch; the same when run again."""
-    right, seeds = step_module.composite, []
+    right, seeds = machinery.composite, []
 
     def recorded(images: Tensor, *, generator: torch.Generator) -> Any:
         seeds.append(generator.initial_seed())
         assert images.shape == (2, 4, 32, 32)
         return right(images, generator=generator)
 
-    monkeypatch.setattr(step_module, "composite", recorded)
+    monkeypatch.setattr(machinery, "composite", recorded)
     changes = {"data__mode": "rgba", "training__micro_batch": "2", "training__step": step}
     one = after(2, **changes)
     passes = 2 if step == "shared" else 3
@@ -79,6 +79,6 @@ def test_backgrounds_move_no_other_draw() -> None:
     seen = []
     for mode, images in (("rgb", colours), ("rgba", opaque)):
         config = tiny_config(data__mode=mode)
-        step = make_step(config, make_augment(config))
+        step = TrainStep(config, make_augment(config))
         seen.append(step._augmented(new_state(config), images, "real", 0))
     assert torch.allclose(*seen, atol=1e-5)
