@@ -25,6 +25,7 @@ from projgan.features.weight_files import DEFAULT, find_source
 from projgan.generators import fastgan as _fastgan  # noqa: F401 - registers its generators
 from projgan.generators import stylegan2 as _stylegan2  # noqa: F401 - registers its generator
 from projgan.generators.base import Generator, build_generator
+from projgan.generators.plugin import admit, blamed, is_outside, try_out
 from projgan.rng import derive_seed
 
 
@@ -100,19 +101,27 @@ def choose_precision(name: Precision, device: torch.device) -> Precision:
 
 
 def make_generator(config: RunConfig) -> Generator:
-    """The generator with freshly drawn weights; they depend on the seed alone."""
+    """The generator with freshly drawn weights; they depend on the seed alone.
+
+    Raises: UsageError: unknown name, or a size that it does not offer. RefusedError: a generator
+        from outside the package whose module was not imported; see `generators.plugin.admit`.
+    """
     section = config.generator
+    sizes: dict[str, Any] = {
+        "z_dim": section.z_dim,
+        "resolution": max(config.data.size),
+        "num_classes": _num_classes(config),
+        "size": config.data.size,
+        "channels": config.data.channels,
+    }
+    admit(section.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.training.seed, "generator weights"))
-        return build_generator(
-            section.name,
-            z_dim=section.z_dim,
-            resolution=max(config.data.size),
-            width=section.width,
-            num_classes=_num_classes(config),
-            size=config.data.size,
-            channels=config.data.channels,
-        )
+        with blamed(section.name):
+            generator = build_generator(section.name, width=section.width, **sizes)
+        if is_outside(section.name):
+            try_out(generator, section.name, **sizes)
+        return generator
 
 
 def _num_classes(config: RunConfig) -> int:
@@ -198,7 +207,7 @@ def make_optimizers(
     share = penalty_every / (penalty_every + 1) if penalty_every else 1.0
     return (
         torch.optim.Adam(
-            generator.parameters(),
+            [parameter for parameter in generator.parameters() if parameter.requires_grad],
             lr=config.lr_g,
             betas=(config.beta1, config.beta2_g),
             eps=config.eps,

@@ -18,8 +18,9 @@ from projgan.build import choose_device, make_generator
 from projgan.config.load import from_dict
 from projgan.config.schema import RunConfig
 from projgan.data.classes import find_class
-from projgan.errors import CheckpointError, ProjganError, UsageError, choose_from
+from projgan.errors import CheckpointError, ProjganError, UsageError, choose_from, first_line
 from projgan.generators.base import Generator, StyleGenerator
+from projgan.generators.plugin import admit
 from projgan.layers.noise import NOISE_MODES, NoiseMode, has_noise, set_noise_mode
 from projgan.rng import derive_seed
 from projgan.rundir import RunDir
@@ -50,37 +51,40 @@ class Snapshot:
         self.images_seen = images_seen
 
     @classmethod
-    def load(cls, path: str | Path, *, device: str = "auto") -> Snapshot:
+    def load(cls, path: str | Path, *, device: str = "auto", allow_code: bool = False) -> Snapshot:
         """Open a snapshot folder, or the newest snapshot of a run folder.
 
-        Raises: UsageError: there is none. CheckpointError: it is damaged.
+        Args:
+            allow_code: if its generator is `module:Name`, from outside the package, import that
+                module, which runs it. One that was imported already needs no leave.
+        Raises: UsageError: there is none, or nothing to build its generator from. CheckpointError:
+            it is damaged. RefusedError: it needs a module that was not imported.
         """
-        folder = _find(Path(path))
-        storage.verify_folder(folder)
+        folder = find_snapshot(Path(path))
+        config, images_seen = read_about(folder)
+        admit(config.generator.name, allow_code=allow_code, where=str(folder))
         try:
-            about = json.loads((folder / _ABOUT_FILE).read_text(encoding="utf-8"))
-            config = from_dict(about["config"])
             generator = make_generator(config)
-            generator.load_state_dict(read_tensors(folder / _WEIGHTS_FILE), strict=True)
-            images_seen = int(about["images_seen"])
+            generator.load_state_dict(read_weights(folder), strict=True)
         except ProjganError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise CheckpointError(
-                f"it cannot be read: {str(error).splitlines()[0]}", where=str(folder)
-            ) from error
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise _unreadable(folder, error) from error
         generator.to(choose_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(generator, config, images_seen=images_seen)
 
     def save(self, folder: Path) -> None:
         """Write the snapshot to `folder`, whole or not at all.
 
-        Of the pictures' folder, and of files with weights, only the name is kept.
+        Of the pictures' folder, of files with weights and of what the run started from, only the
+        name is kept.
         """
         data = dataclasses.replace(self.config.data, path=Path(self.config.data.path).name)
         weights_names = tuple(Path(file).name for file in self.config.features.weights)
         features = dataclasses.replace(self.config.features, weights=weights_names)
-        config = dataclasses.replace(self.config, data=data, features=features)
+        source = Path(self.config.transfer.source).name
+        transfer = dataclasses.replace(self.config.transfer, source=source)
+        config = dataclasses.replace(self.config, data=data, features=features, transfer=transfer)
         about = {"images_seen": self.images_seen, "config": config.to_dict()}
         weights = self.generator.state_dict()
 
@@ -303,7 +307,35 @@ def _numbered(root: Path) -> list[Path]:
     return sorted(p for p in root.glob("[0-9]*") if p.is_dir() and p.name.isdigit())
 
 
-def _find(path: Path) -> Path:
+def read_about(folder: Path) -> tuple[RunConfig, int]:
+    """The config of a snapshot, after every file was verified, and how many images it has seen.
+
+    Raises: CheckpointError: it is damaged.
+    """
+    storage.verify_folder(folder)
+    try:
+        about = json.loads((folder / _ABOUT_FILE).read_text(encoding="utf-8"))
+        return from_dict(about["config"]), int(about["images_seen"])
+    except ProjganError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(folder, error) from error
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The generator's tensors in a snapshot."""
+    return read_tensors(folder / _WEIGHTS_FILE)
+
+
+def _unreadable(folder: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"it cannot be read: {first_line(error)}", where=str(folder))
+
+
+def find_snapshot(path: Path) -> Path:
+    """The folder of a snapshot, or of the newest one in the folder of a run.
+
+    Raises: UsageError: there is none.
+    """
     if (path / _ABOUT_FILE).is_file():
         return path
     found = _numbered(RunDir(path).snapshots)

@@ -77,6 +77,11 @@ def verify_folder(folder: Path) -> None:
             raise CheckpointError(f"{name} is damaged", where=str(folder))
 
 
+def digest_of(folder: Path) -> str:
+    """One digest for a verified folder: that of its manifest, which holds those of its files."""
+    return sha256_of(folder / MANIFEST)
+
+
 def sweep(parent: Path) -> list[str]:
     """Remove what interrupted writes left in `parent`; returns the names removed."""
     leftovers = sorted(parent.glob(f"{_TEMPORARY_PREFIX}*")) if parent.is_dir() else []

@@ -54,6 +54,15 @@ def add_class(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--class", dest="classes", metavar="CLASS", help=what)
 
 
+def add_allow_code(parser: argparse.ArgumentParser) -> None:
+    """`--allow-code`."""
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="run the module of a generator from outside projgan; only if you trust it",
+    )
+
+
 def add_truncation(parser: argparse.ArgumentParser) -> None:
     """`--truncation-psi` and `--truncation-cutoff`."""
     parser.add_argument(
@@ -98,6 +107,7 @@ SHORT_NAMES = {
     "mirror": "data.mirror",
     "dedupe": "data.dedupe",
     "max_bad": "data.max_bad",
+    "generator": "generator.name",
     "discriminator": "discriminator.name",
     "conditional": "data.conditional",
     "features": "features.name",
@@ -109,6 +119,7 @@ SHORT_NAMES = {
     "seed": "training.seed",
     "device": "training.device",
     "threads": "training.threads",
+    "from": "transfer.source",
 }
 """Options that stand for a setting."""
 

@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from projgan.cli.arguments import add_class, add_device, add_out, add_truncation
+from projgan.cli.arguments import (
+    add_allow_code,
+    add_class,
+    add_device,
+    add_out,
+    add_truncation,
+)
 
 EXAMPLES = (
     "projgan interpolate runs/photos --out walk.gif",
@@ -40,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         overwrite="replace what exists",
     )
     add_device(parser)
+    add_allow_code(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -65,6 +72,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         truncation_psi=args.truncation_psi,
         truncation_cutoff=args.truncation_cutoff,
         device=args.device or "auto",
+        allow_code=args.allow_code,
         overwrite=args.overwrite,
         watch=Terminal(),
     )

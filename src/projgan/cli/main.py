@@ -112,7 +112,9 @@ def as_our_error(error: Exception) -> ProjganError | None:
             where=str(error.filename or ""),
             safe="everything saved before is intact",
         )
-    return None
+    # Loaded if anything was built, and then it knows whose code was called.
+    plugin = sys.modules.get("projgan.generators.plugin")
+    return plugin.blame(error) if plugin is not None else None
 
 
 _RESOURCE_ERRORS = (

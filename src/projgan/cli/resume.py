@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from projgan.cli.arguments import add_settings, settings_of
+from projgan.cli.arguments import add_allow_code, add_settings, settings_of
 from projgan.cli.train import finish
 
 EXAMPLES = ("projgan resume runs/photos", "projgan resume runs/photos --images 800k")
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on although pictures were added, removed or changed; the history says so",
     )
     add_settings(parser)
+    add_allow_code(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         args.run,
         options=settings_of(args),
         accept_data_change=args.accept_data_change,
+        allow_code=args.allow_code,
         watch=Terminal(),
     )
     return finish(result, as_json=args.json)

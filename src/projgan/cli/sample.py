@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from projgan.cli.arguments import add_class, add_device, add_out, add_truncation
+from projgan.cli.arguments import (
+    add_allow_code,
+    add_class,
+    add_device,
+    add_out,
+    add_truncation,
+)
 from projgan.errors import UsageError
 
 EXAMPLES = (
@@ -56,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         overwrite="replace what exists",
     )
     add_device(parser)
+    add_allow_code(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -81,6 +88,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         truncation_cutoff=args.truncation_cutoff,
         noise=args.noise,
         device=args.device or "auto",
+        allow_code=args.allow_code,
         overwrite=args.overwrite,
         watch=Terminal(),
     )
@@ -109,6 +117,7 @@ def _mix(args: argparse.Namespace) -> dict[str, Any]:
         truncation_cutoff=args.truncation_cutoff,
         noise=args.noise,
         device=args.device or "auto",
+        allow_code=args.allow_code,
         overwrite=args.overwrite,
     )
     if not args.json:

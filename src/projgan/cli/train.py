@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from projgan.cli.arguments import add_out, add_pictures, add_settings, settings_of
+from projgan.cli.arguments import (
+    add_allow_code,
+    add_out,
+    add_pictures,
+    add_settings,
+    settings_of,
+)
 from projgan.config.presets import DEFAULT_PRESET, PRESETS
 
 EXAMPLES = (
@@ -16,6 +22,8 @@ EXAMPLES = (
     "projgan train photos/ --features lite0,deit_small_patch16_224",
     "projgan train photos/ --preset few-shot-64 --discriminator fastgan",
     "projgan train photos/ --conditional",
+    "projgan train photos/ --generator my_module:MyGenerator",
+    "projgan train photos/ --from runs/others --set training.freeze_heads=2",
     "projgan train photos/ --preview-augment",
 )
 
@@ -30,6 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "runs/NAME_OF_DATA", "the run folder")
     add_pictures(parser)
     parser.add_argument("--mirror", action="store_true", help="also show every picture mirrored")
+    parser.add_argument(
+        "--generator",
+        metavar="NAME",
+        help="fastgan-lite, fastgan, stylegan2, or module:Name in a module of your own",
+    )
+    parser.add_argument(
+        "--from",
+        metavar="SOURCE",
+        help="start from the weights of this run, checkpoint or snapshot",
+    )
     parser.add_argument(
         "--discriminator",
         metavar="NAME",
@@ -53,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", metavar="N", help="images of one step")
     parser.add_argument("--seed", metavar="N", help="of weights, order, latents and augmentation")
     add_settings(parser)
+    add_allow_code(parser)
     parser.add_argument(
         "--preview-augment",
         nargs="?",
@@ -85,6 +104,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         out=args.out,
         options=settings_of(args),
         config_file=config_file,
+        allow_code=args.allow_code,
         overwrite=args.overwrite,
         watch=Terminal(),
     )
@@ -93,13 +113,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def finish(result: Any, *, as_json: bool) -> dict[str, Any]:
     """Print the end of a run; shared with `projgan resume`."""
+    flag = " --allow-code" if result.has_outside_code else ""
     if not as_json:
         print(
             f"trained on {result.images_seen:,} images ({result.images_per_s:.1f} a second): "
             f"{result.run}"
         )
         print(f"look at:  {result.run}/samples, {result.run}/history.png")
-        print(f"next:     projgan sample {result.run} --seeds 0-63 --grid")
+        print(f"next:     projgan sample {result.run} --seeds 0-63 --grid{flag}")
     return {
         "run": str(result.run),
         "images_seen": result.images_seen,

@@ -98,6 +98,10 @@ class TrainingConfig:
     32."""
     ema_rampup: float = 0.05
     """The half-life is at most this share of the images seen so far; 0 switches the ramp-up off."""
+    freeze_heads: int = 0
+    """Blocks of every head, from the input on, that keep the weights they start with."""
+    freeze_generator: int = 0
+    """Blocks of the generator, from the latents on, that keep the weights they start with."""
     seed: int = 0
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
@@ -145,4 +149,5 @@ class TrainingConfig:
         require(self.keep_snapshots >= 0, "training.keep_snapshots", "must not be negative")
         require(self.keep_checkpoints >= 2, "training.keep_checkpoints", "must be at least 2")
         require(1 <= self.grid_size <= 1024, "training.grid_size", "must lie between 1 and 1024")
-        require(self.threads >= 0, "training.threads", "must not be negative")
+        for name in ("threads", "freeze_heads", "freeze_generator"):
+            require(getattr(self, name) >= 0, f"training.{name}", "must not be negative")

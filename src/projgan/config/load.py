@@ -42,10 +42,11 @@ RESUME_MAY_CHANGE = frozenset(
         "device",
         "threads",
     )
-) | {"data.path", "features.weights"}
+) | {"data.path", "features.weights", "transfer.source"}
 """Settings that a resumed run may change: none of them changes what a step computes.
 
-(The weights of the feature networks are in the checkpoint; their file may have moved.)
+(The weights of the feature networks are in the checkpoint; their file may have moved. What a run
+started from may have moved too; its digest says whether it is the same.)
 """
 
 
@@ -54,6 +55,9 @@ def load_config(
 ) -> RunConfig:
     """One config from a preset, a YAML or JSON file, and `section.field` options.
 
+    One with a `transfer.source` has no ramp-up of the average, unless file or options say so: the
+    average starts from weights that are worth keeping.
+
     Raises: UsageError: unknown preset, key or value, unreadable file.
     """
     values: dict[str, Any] = {}
@@ -61,7 +65,11 @@ def load_config(
         values = read_file(file)
         preset = preset or str(values.get("preset", ""))
     base = preset_config(preset) if preset else RunConfig()
-    return override(merge(base, values), options or {})
+    config = override(merge(base, values), options or {})
+    if config.transfer.source:
+        base = merge(base, {"training": {"ema_rampup": 0.0}})
+        config = override(merge(base, values), options or {})
+    return config
 
 
 def merge(base: RunConfig, values: Mapping[str, Any]) -> RunConfig:

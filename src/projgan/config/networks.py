@@ -19,7 +19,7 @@ class GeneratorConfig:
     """Which generator, and how large."""
 
     name: str = "fastgan-lite"
-    """A registered generator."""
+    """A registered generator, or `module:Name` for one in a module of your own."""
     z_dim: int = 256
     """Length of a latent."""
     width: int = 64

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 from projgan.config.learning import OptimizerConfig, StepMode, TrainingConfig
 from projgan.config.networks import (
@@ -14,17 +13,10 @@ from projgan.config.networks import (
     HeadsConfig,
 )
 from projgan.config.pictures import DataConfig
+from projgan.config.preset import Preset
+from projgan.config.recipes import RECIPES
 from projgan.config.schema import RunConfig
 from projgan.errors import choose_from
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """A config and one sentence about what it is for."""
-
-    summary: str
-    config: RunConfig
-
 
 # The reference prepares its discriminator for a regularisation every 16 steps that then does
 # nothing; what remains of it is this odd learning rate and this odd beta2.
@@ -51,7 +43,6 @@ _REFERENCE_TRAINING = TrainingConfig(
     snapshot_every=200_000,
     checkpoint_every=200_000,
 )
-
 
 # Ours, for short runs on a CPU: a small generator, larger steps, and light heads.
 _QUICK_GENERATOR = GeneratorConfig(z_dim=128, width=32)
@@ -173,6 +164,7 @@ PRESETS: dict[str, Preset] = {
             training=_REFERENCE_TRAINING,
         ),
     ),
+    **RECIPES,
 }
 
 DEFAULT_PRESET = "few-shot-256"

@@ -19,6 +19,7 @@ from projgan.config.networks import (
     ProjectorConfig,
 )
 from projgan.config.pictures import DataConfig
+from projgan.config.transfer import TransferConfig
 from projgan.errors import UsageError
 
 SCHEMA_VERSION = 1
@@ -40,6 +41,7 @@ class RunConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
 
     def __post_init__(self) -> None:
         if self.schema_version != SCHEMA_VERSION:

@@ -23,15 +23,18 @@ code.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 from projgan.discriminators.class_vectors import DIM, ClassVectors
-from projgan.errors import choose_from
+from projgan.errors import UsageError, choose_from
 from projgan.layers.labels import require_labels
 from projgan.layers.spectral_norm import SpectralNormConv2d
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 HeadKind = Literal["plain", "separable"]
 HEAD_KINDS = ("plain", "separable")
@@ -116,6 +119,40 @@ class Heads(nn.Module):
         self.scales = nn.ModuleList(
             Head(width, size, kind=kind, num_classes=num_classes) for width, size in pairs
         )
+        self.num_frozen = 0
+
+    def freeze(self, blocks: int) -> None:
+        """Let the first `blocks` down blocks of every head keep their weights.
+
+        A head that has fewer keeps all of them; its convolution to logits always learns. Batch
+        statistics and spectral-norm vectors go on following.
+
+        Raises: UsageError: no head has so many.
+        Source: Freeze the Discriminator (Mo, Cho, Shin, 2020), early blocks frozen.
+        """
+        deepest = max(len(down) for down in self._downs())
+        if blocks > deepest:
+            raise UsageError(
+                f"{blocks} blocks of the heads cannot be frozen: the deepest head has {deepest}",
+                where="setting training.freeze_heads",
+            )
+        self.num_frozen = blocks
+        for down in self._downs():
+            down[:blocks].requires_grad_(False)
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """All parameters but the frozen ones."""
+        frozen = {id(p) for down in self._downs() for p in down[: self.num_frozen].parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in frozen]
+
+    def _downs(self) -> list[nn.Sequential]:
+        return [head.down for head in self.scales if isinstance(head, Head)]
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Switch gradients on or off; frozen blocks never ask for any."""
+        for parameter in self.trainable_parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
 
     def forward(self, maps: Sequence[Tensor], c: Tensor | None = None) -> Tensor:
         """Maps (B, C_l, H_l, W_l), finest first -> (B, M) raw logits, the finest map's first.

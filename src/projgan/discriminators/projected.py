@@ -195,6 +195,10 @@ class ProjectedDiscriminator(Discriminator):
         """The heads."""
         return self.heads
 
+    def trainable_parameters(self) -> Iterator[nn.Parameter]:
+        """What the optimiser gets: the parameters of the heads, nothing frozen."""
+        return iter(self.heads.trainable_parameters())
+
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Switch gradients of the heads on or off; the frozen parts never ask for any."""
         self.heads.requires_grad_(requires_grad)

@@ -83,6 +83,14 @@ class Generator(nn.Module, ABC):
         rows = [torch.randn(self.z_dim, generator=torch_stream(seed, "latent")) for seed in seeds]
         return torch.stack(rows) if rows else torch.empty(0, self.z_dim)
 
+    def stages(self) -> list[list[nn.Parameter]]:
+        """The parameters of each block, from the latents on: what can be frozen, in this order.
+
+        The last part, which makes the picture, is not among them. A generator that has no such
+        order says nothing, and cannot be frozen.
+        """
+        return []
+
     @abstractmethod
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """(B, z_dim) -> (B, channels, *size).
@@ -204,14 +212,14 @@ _BUILDERS: dict[str, Builder] = {}
 _B = TypeVar("_B", bound=Builder)
 
 
-def register(name: str) -> Callable[[_B], _B]:
+def register(name: str, *, replace: bool = False) -> Callable[[_B], _B]:
     """Decorator: make a builder known as `name`, for configs and commands.
 
-    Raises: UsageError: if the name is taken.
+    Raises: UsageError: if the name is taken, unless it may be replaced.
     """
 
     def add(builder: _B) -> _B:
-        if name in _BUILDERS:
+        if name in _BUILDERS and not replace:
             raise UsageError(f"a generator named {name!r} is registered already")
         _BUILDERS[name] = builder
         return builder

@@ -191,6 +191,14 @@ class FastGAN(Generator):
         image: Tensor = self.to_image(x)
         return image
 
+    def stages(self) -> list[list[nn.Parameter]]:
+        """The 4 px block, then block by block to the resolution, each with its excitation."""
+        stages = [list(self.start.parameters())]
+        for name, block in self.blocks.items():
+            gate = self.excitations[name].parameters() if name in self.excitations else ()
+            stages.append([*block.parameters(), *gate])
+        return stages
+
 
 @register("fastgan")
 def build_fastgan(

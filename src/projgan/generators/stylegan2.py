@@ -123,6 +123,12 @@ class StyleGAN2(StyleGenerator):
         image: Tensor = self.synthesis(styles_w)
         return image
 
+    def stages(self) -> list[list[nn.Parameter]]:
+        """The mapping, then block by block from 4 px up to half the resolution."""
+        blocks = [list(block.parameters()) for block in self.synthesis.blocks.values()]
+        first = [self.synthesis.start, *blocks[0]]
+        return [list(self.mapping.parameters()), first, *blocks[1:-1]]
+
 
 @register("stylegan2")
 def build_stylegan2(

@@ -84,8 +84,7 @@ def find_latest(root: Path) -> tuple[Checkpoint | None, list[str]]:
     problems: list[str] = []
     for folder in _folders(root, newest_first=True):
         try:
-            storage.verify_folder(folder)
-            return _read(folder), problems
+            return open_checkpoint(folder), problems
         except CheckpointError as error:
             problems.append(f"{folder.name} is damaged ({error.what})")
     if problems:
@@ -95,6 +94,20 @@ def find_latest(root: Path) -> tuple[Checkpoint | None, list[str]]:
             safe="nothing was deleted; snapshots and samples are not affected",
         )
     return None, []
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether this is the folder of one checkpoint."""
+    return (folder / _STATE_FILE).is_file()
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """One checkpoint by its folder.
+
+    Raises: CheckpointError: it is damaged.
+    """
+    storage.verify_folder(folder)
+    return _read(folder)
 
 
 def restore(checkpoint: Checkpoint, state: TrainingState) -> None:

@@ -16,6 +16,7 @@ from projgan.config.schema import RunConfig
 from projgan.discriminators.base import Discriminator
 from projgan.generators.base import Generator
 from projgan.layers.noise import set_noise_mode
+from projgan.training.freezing import freeze
 from projgan.training.history import Averages
 
 
@@ -49,6 +50,7 @@ def new_state(config: RunConfig) -> TrainingState:
     set_noise_mode(generator_ema, "const")  # grids and films compare latents, not noise
     for network in (discriminator, generator, generator_ema):
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    freeze(config.training, generator, discriminator)
     optimizer_g, optimizer_d = make_optimizers(
         config.optimizer,
         generator,

@@ -31,20 +31,22 @@ def mix(
     truncation_cutoff: int | None = None,
     noise: NoiseMode | None = None,
     device: str = "auto",
+    allow_code: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """One picture in the file `out`: a row for each of `seeds`, a column for each of `others`.
 
     The first column and the first row show the seeds themselves; where they meet is white. A cell
     is the picture of its row, but with the styles of `layers` from its column. Truncation
-    and noise: as in `Snapshot.sample`, without noise that follows from a latent.
+    and noise: as in `Snapshot.sample`, without noise that follows from a latent; `allow_code`: as
+    in `Snapshot.load`.
 
     Args:
         classes: one class for all seeds, or two: that of the rows and that of the columns. None:
             each seed has the class of its turn.
     Raises: UsageError: the generator has no styles, there are more classes, or `out` exists.
     """
-    snapshot = Snapshot.load(source, device=device)
+    snapshot = Snapshot.load(source, device=device, allow_code=allow_code)
     found: list[int | None] = [None]
     if classes is not None:
         found = [*find_classes(classes, snapshot.class_names)]

@@ -32,6 +32,7 @@ from projgan.data.dataset import PreparedSet, compare
 from projgan.data.prepare import open_cached
 from projgan.data.sampler import Sampler
 from projgan.errors import DataError, DivergedError, StoppedBySignal, UsageError
+from projgan.generators.plugin import admit, is_outside
 from projgan.rundir import RunDir
 from projgan.training.allocator import keep_freed_memory
 from projgan.training.checkpoint import Checkpoint, find_latest, restore
@@ -40,7 +41,9 @@ from projgan.training.loop import Budget, Every, run_loop
 from projgan.training.signals import catch_signals
 from projgan.training.state import TrainingState, new_state
 from projgan.training.step import TrainStep
+from projgan.training.transfer import Transfer
 from projgan.workflows.recorder import Metric, Recorder
+from projgan.workflows.start import begin_from, find_source, note_transfer
 from projgan.workflows.watch import Watch
 
 _RESIDENT_SHARE = 0.25
@@ -56,6 +59,8 @@ class TrainResult:
     elapsed_s: float
     signal_number: int = 0
     """Of a Ctrl-C or SIGTERM that came when there was nothing left to stop."""
+    has_outside_code: bool = False
+    """Whether whoever opens or resumes it must allow the code of its generator."""
 
     @property
     def images_per_s(self) -> float:
@@ -96,7 +101,10 @@ def _plan(
         for file in config.features.weights
     )
     features = dataclasses.replace(config.features, weights=files)
-    return settle(dataclasses.replace(config, data=section, features=features))
+    source = str(Path(config.transfer.source).resolve()) if config.transfer.source else ""
+    transfer = dataclasses.replace(config.transfer, source=source)
+    config = dataclasses.replace(config, data=section, features=features, transfer=transfer)
+    return settle(config)
 
 
 def train(
@@ -107,6 +115,8 @@ def train(
     images: int | None = None,
     options: Mapping[str, str] | None = None,
     config_file: Path | None = None,
+    start_from: str | Path | None = None,
+    allow_code: bool = False,
     overwrite: bool = False,
     until: int | None = None,
     metric: Metric | None = None,
@@ -121,6 +131,9 @@ def train(
         images: length of the run in images seen.
         options: `section.field` -> value, over preset and file.
         config_file: YAML or JSON, over the preset.
+        start_from: a run, checkpoint or snapshot whose weights the networks start with.
+        allow_code: import the module of a generator from outside (`module:Name`) although only
+            `config_file` names it; one that `options` name may be imported anyway.
         overwrite: move an existing run aside instead of refusing.
         until: pause after so many images, with a checkpoint; the length of the run stays.
         metric: measured on the averaged generator at every sample grid.
@@ -133,19 +146,24 @@ def train(
     chosen = dict(options or {})
     if images is not None:
         chosen["training.images"] = str(images)
+    if start_from is not None:
+        chosen["transfer.source"] = str(start_from)
     config = _plan(data, preset=preset, config_file=config_file, options=chosen)
     run = RunDir(Path(out) if out else Path("runs") / run_name(data))
     for sentence in without_effect(config, chosen):
         watch.note(sentence)
     if run.root.exists() and not overwrite:
         run.create()  # refuses before the pictures are prepared
+    admit(config.generator.name, allow_code=allow_code or "generator.name" in chosen)
+    config, source = find_source(config)
     pictures = _open_pictures(config, watch)
     config = _with_classes(config, pictures, watch)
     state = new_state(config)  # whatever cannot be built leaves no run folder behind
+    transfer = begin_from(state, config, source, watch)
     run.create(overwrite=overwrite)
     with run.locked():
         storage.write_text(run.config, to_json(config))
-        return _run(run, config, pictures, state, until=until, metric=metric, watch=watch)
+        return _run(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
 
 
 def resume(
@@ -154,6 +172,7 @@ def resume(
     options: Mapping[str, str] | None = None,
     accept_data_change: bool = False,
     until: int | None = None,
+    allow_code: bool = False,
     metric: Metric | None = None,
     watch: Watch | None = None,
 ) -> TrainResult:
@@ -164,8 +183,9 @@ def resume(
         options: settings that may change without changing a step (`config.load.RESUME_MAY_CHANGE`).
         accept_data_change: go on although the pictures are not the ones of the checkpoint.
         until: as in `train`.
+        allow_code: as in `Snapshot.load`.
     Raises: UsageError: another setting differs. DataError: the pictures changed. CheckpointError:
-        no checkpoint is whole.
+        no checkpoint is whole. RefusedError: its generator needs a module that was not imported.
     """
     watch = watch or Watch()
     run = RunDir(Path(path))
@@ -179,6 +199,7 @@ def resume(
             watch.note(f"{problem}; using the one before it")
         config = settle(override(saved, options or {}))
         _refuse_changes(checkpoint.config if checkpoint else saved, config, run)
+        admit(config.generator.name, allow_code=allow_code, where=str(run.root))
         pictures = _open_pictures(config, watch, checkpoint)
         config = _with_classes(config, pictures, watch)
         if checkpoint is None:
@@ -187,12 +208,14 @@ def resume(
             _compare_pictures(
                 checkpoint, pictures, run, config.data.path, accept_data_change, watch
             )
-        state = new_state(config)
+        state, transfer = new_state(config), None
         if checkpoint is not None:
             restore(checkpoint, state)
+        else:
+            transfer = begin_from(state, config, find_source(config)[1], watch)
         if config != saved:
             storage.write_text(run.config, to_json(config))
-        return _run(run, config, pictures, state, until=until, metric=metric, watch=watch)
+        return _run(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
 
 
 def run_name(data: str | Path) -> str:
@@ -211,6 +234,7 @@ def _run(
     config: RunConfig,
     pictures: PreparedSet,
     state: TrainingState,
+    transfer: Transfer | None,
     *,
     until: int | None,
     metric: Metric | None,
@@ -226,6 +250,9 @@ def _run(
             append_line(run.history, {"event": "resume", "images_seen": state.images_seen})
         recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
         recorder.begin(state)
+        if transfer is not None:
+            note_transfer(run, transfer)
+            recorder.save(state)  # from here on, the source may go
         watch.begin(state, config)
         labels = pictures.classes_of(range(len(pictures))) if config.data.conditional else None
         sampler = Sampler(len(pictures), seed=training.seed, mirror=config.data.mirror)
@@ -253,17 +280,26 @@ def _run(
         if not budget.is_used_up(state):
             saved = recorder.save(state)
             if stop:
-                raise _stopped(stop.signal_number, state, saved, run)
-    return TrainResult(run.root, state.images_seen, state.elapsed_s, stop.signal_number)
+                raise _stopped(stop.signal_number, state, saved, run, config)
+    return TrainResult(
+        run.root,
+        state.images_seen,
+        state.elapsed_s,
+        signal_number=stop.signal_number,
+        has_outside_code=is_outside(config.generator.name),
+    )
 
 
-def _stopped(number: int, state: TrainingState, saved: Path, run: RunDir) -> StoppedBySignal:
+def _stopped(
+    number: int, state: TrainingState, saved: Path, run: RunDir, config: RunConfig
+) -> StoppedBySignal:
+    flag = " --allow-code" if is_outside(config.generator.name) else ""
     cause = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
     return StoppedBySignal(
         f"stopped by {cause} after {state.images_seen:,} images; everything is saved",
         signal_number=number,
         safe=str(saved),
-        next_command=f"projgan resume {run.root}",
+        next_command=f"projgan resume {run.root}{flag}",
     )
 
 

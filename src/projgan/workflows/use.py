@@ -31,13 +31,14 @@ def sample(
     truncation_cutoff: int | None = None,
     noise: NoiseMode | None = None,
     device: str = "auto",
+    allow_code: bool = False,
     overwrite: bool = False,
     watch: Watch | None = None,
 ) -> list[Path]:
     """One PNG a seed in the folder `out`, or one grid of all in the file `out`.
 
     Memory does not grow with the number of single files. Each picture depends on its seed and class
-    alone. Truncation and noise: as in `Snapshot.sample`.
+    alone. Truncation and noise: as in `Snapshot.sample`; `allow_code`: as in `Snapshot.load`.
 
     Args:
         classes: of a conditional generator, such as "cat", "cat,dog" or "all" (see
@@ -47,7 +48,7 @@ def sample(
     Raises: UsageError: a file to be written exists, or the generator lacks what is asked for.
     """
     watch = watch or Watch()
-    snapshot = Snapshot.load(source, device=device)
+    snapshot = Snapshot.load(source, device=device, allow_code=allow_code)
     latents, labels = snapshot.generator.latents(seeds), snapshot.classes_of(seeds)
     names = [f"seed{seed:06d}.png" for seed in seeds]
     if classes is not None:
@@ -92,6 +93,7 @@ def interpolate(
     truncation_psi: float | None = None,
     truncation_cutoff: int | None = None,
     device: str = "auto",
+    allow_code: bool = False,
     overwrite: bool = False,
     watch: Watch | None = None,
 ) -> Path:
@@ -103,6 +105,7 @@ def interpolate(
         classes: of a conditional generator, such as "cat" or "cat,dog": the cells have them in
             turn, each one class throughout. None: all classes in turn.
         truncation_psi, truncation_cutoff: as in `Snapshot.sample`.
+        allow_code: as in `Snapshot.load`.
     Raises: UsageError: seeds or classes do not fit the cells, `out` exists, or the generator has no
         truncation.
     """
@@ -115,7 +118,7 @@ def interpolate(
             next_command=f"--seeds 0-{cells * 4 - 1}",
         )
     refuse_existing([out], overwrite)
-    snapshot = Snapshot.load(source, device=device)
+    snapshot = Snapshot.load(source, device=device, allow_code=allow_code)
     keys = snapshot.generator.latents(list(seeds)).view(cells, -1, snapshot.generator.z_dim)
     paths = torch.stack(
         [spherical_path(cell, frames) for cell in keys], dim=1

@@ -99,7 +99,11 @@ class Run:
 
     def _train(self, until: int, metric: Metric, watch: Watch) -> TrainResult:
         if self._dir.config.is_file():
-            return resume(self._dir.root, until=until, metric=metric, watch=watch)
+            # Whoever names a generator on the command line wants its code run, here as in train.
+            is_named = "generator.name" in self._entry.options
+            return resume(
+                self._dir.root, until=until, allow_code=is_named, metric=metric, watch=watch
+            )
         config = self._entry.config
         return train(
             config.data.path,
