@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from command import projgan
 from projgan.cli.main import run
 from projgan.generators import base
 from tiny import tiny_arguments, write_pictures
@@ -40,27 +40,6 @@ class Tiny(Generator):
 '''
 
 
-def projgan(folder: Path, *words: str, code: int = 0) -> str:
-    """Run a command in `folder`, which is not on Python's path, as with the installed command."""
-    done = subprocess.run(
-        [sys.executable, "-m", "projgan", *words],
-        cwd=folder,
-        env=os.environ
-        | {
-            "PROJGAN_CACHE": str(folder / "cache"),
-            "OMP_NUM_THREADS": "1",
-            "PYTHONSAFEPATH": "1",  # from Python 3.11 on
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout if code == 0 else done.stderr
-
-
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photos/, my_module.py, and a run of its generator."""
@@ -68,7 +47,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_pictures(folder / "photos")
     (folder / "my_module.py").write_text(MODULE)
     words = tiny_arguments(training__images="16")
-    said = projgan(folder, "train", "photos", "--generator", "my_module:Tiny", *words)
+    said, _ = projgan(folder, "train", "photos", "--generator", "my_module:Tiny", *words)
     assert "projgan sample runs/photos --seeds 0-63 --grid --allow-code" in said
     assert (folder / "was-run").read_text() == "x"
     (folder / "was-run").unlink()
@@ -130,7 +109,8 @@ def test_its_code_is_run_when_asked(work: Path) -> None:
     with Image.open(work / "samples.png") as grid:
         assert grid.size == (64, 64)
     words = ("--images", "20", "--allow-code", "--json")
-    assert json.loads(projgan(work, "resume", "runs/photos", *words))["images_seen"] == 20
+    out, _ = projgan(work, "resume", "runs/photos", *words)
+    assert json.loads(out)["images_seen"] == 20
 
 
 def test_films_and_configs_with_leave(here: Path) -> None:
@@ -146,7 +126,7 @@ def test_films_and_configs_with_leave(here: Path) -> None:
 
 def test_from_another_folder_it_says_what_is_missing(work: Path, tmp_path: Path) -> None:
     run_folder = str(work / "runs/photos")
-    said = projgan(tmp_path, "sample", run_folder, "--seeds", "0", "--allow-code", code=2)
+    _, said = projgan(tmp_path, "sample", run_folder, "--seeds", "0", "--allow-code", code=2)
     assert "needs the module my_module" in said and str(tmp_path) in said
     assert "the folder that has my_module.py" in said
 
@@ -186,3 +166,14 @@ def test_a_source_that_is_not_there(here: Path, capsys: pytest.CaptureFixture[st
     words = ("train", "photos", "--from", "nowhere", *tiny_arguments(), "--out", "runs/nowhere")
     assert "no such folder" in says(capsys, 2, *words)
     assert not (here / "runs/nowhere").exists()
+
+
+def test_the_guide_s_generator_trains(work: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
+    [code] = [block for block in re.findall(r"```python\n(.*?)```", page, re.S) if "Flat" in block]
+    (work / "flat.py").write_text(code)
+    words = tiny_arguments(training__images="8")
+    projgan(work, "train", "photos", "--generator", "flat:Flat", *words, "--out", "runs/flat")
+    with Image.open(work / "runs/flat/samples/000000008.png") as grid:
+        colours = grid.getcolors(grid.width * grid.height)
+        assert colours is not None and len(colours) > 100

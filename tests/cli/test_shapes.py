@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,36 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
+from command import in_this_process, projgan
 from projgan.cli.main import run
 from projgan.data.drawn import write_drawn_set
 from projgan.snapshot import Snapshot
 from tiny import tiny_options
-
-
-def of_its_own(folder: Path, *words: str, code: int = 0) -> tuple[str, str]:
-    """A command in a process of its own: what it printed, and what it said on the way."""
-    done = subprocess.run(
-        [sys.executable, "-m", "projgan", *words],
-        cwd=folder,
-        env=os.environ | {"PROJGAN_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout, done.stderr
-
-
-def in_this_process(folder: Path, *words: str) -> tuple[str, str]:
-    """The same within this process, which is quicker."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("PROJGAN_CACHE", str(folder / "cache"))
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            assert run(list(words)) == 0, err.getvalue()
-    return out.getvalue(), err.getvalue()
 
 
 def settings(**changes: str) -> list[str]:
@@ -70,20 +40,20 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_from_pictures_to_a_film(
     work: Path, mode: str, resolution: str, generator: str, film: str, pil_mode: str
 ) -> None:
-    projgan = of_its_own if mode == "rgba" else in_this_process
+    start = projgan if mode == "rgba" else in_this_process
     width, height = (int(side) for side in resolution.split("x"))
     name = f"runs/{mode}"
     shape = ["--resolution", resolution, "--mode", mode, "--fit", "pad"]
-    _, said = projgan(
+    _, said = start(
         work, "train", "flowers", "--out", name, *shape,
         *settings(generator__name=generator, training__images="16"),
     )  # fmt: skip
     assert f"at {resolution} px, {mode} on cpu" in said and "6 transparent" in said
-    out, _ = projgan(work, "resume", name, "--images", "24", "--json")
+    out, _ = start(work, "resume", name, "--images", "24", "--json")
     assert json.loads(out)["images_seen"] == 24
 
-    projgan(work, "sample", name, "--seeds", "0-2", "--out", f"{mode}-samples")
-    projgan(work, "interpolate", name, "--seeds", "0-1", "--frames", "4", "--out", film)
+    start(work, "sample", name, "--seeds", "0-2", "--out", f"{mode}-samples")
+    start(work, "interpolate", name, "--seeds", "0-1", "--frames", "4", "--out", film)
     config = json.loads((work / name / "config.json").read_text())
     assert (config["data"]["resolution"], config["data"]["mode"]) == (resolution, mode)
     assert config["features"]["input_size"] == 128
