@@ -57,27 +57,53 @@ def manifold_scores(real: Tensor, fake: Tensor, *, neighbours: int = 5) -> Manif
         DataError: too few rows, different D, or entries that are not finite.
         UsageError: neighbours below 1.
     """
+    return memberships(real, fake, neighbours=neighbours).scores()
+
+
+@dataclass(frozen=True)
+class Memberships:
+    """Picture by picture, what the scores are averages of.
+
+    Attributes:
+        precise: (M,) bool: the fake lies in a ball of a real.
+        crowding: (M,) float64: in how many of the reals' balls it lies, over k.
+        recalled: (N,) bool: the real lies in a ball of a fake.
+        covered: (N,) bool: a fake lies in the real's ball.
+    """
+
+    precise: Tensor
+    crowding: Tensor
+    recalled: Tensor
+    covered: Tensor
+
+    def scores(self) -> ManifoldScores:
+        """The averages."""
+        return ManifoldScores(
+            precision=float(self.precise.double().mean()),
+            recall=float(self.recalled.double().mean()),
+            density=float(self.crowding.mean()),
+            coverage=float(self.covered.double().mean()),
+        )
+
+
+def memberships(real: Tensor, fake: Tensor, *, neighbours: int = 5) -> Memberships:
+    """Which picture lies in whose balls; arguments and what is raised as for `manifold_scores`."""
     if neighbours < 1:
         raise UsageError(f"neighbours is {neighbours}; at least 1")
     name = f"precision and recall with {neighbours} neighbours"
     real, fake = checked_pair(real, fake, least=neighbours + 1, metric=name)
     reach_real, reach_fake = radii(real, neighbours), radii(fake, neighbours)
-    precise = inside = 0
+    precise, crowding = [], []
     recalled = torch.zeros(real.shape[0], dtype=torch.bool)
     covered = torch.zeros(real.shape[0], dtype=torch.bool)
     for start, block in squared_distances(fake, real):
         in_real = block < reach_real * (1 - _RIM)  # (rows, N), strictly inside
-        inside += int(in_real.sum())
+        crowding.append(in_real.sum(dim=1).double() / neighbours)
         covered |= in_real.any(dim=0)
-        precise += int((block <= reach_real * (1 + _RIM)).any(dim=1).sum())
+        precise.append((block <= reach_real * (1 + _RIM)).any(dim=1))
         reach = reach_fake[start : start + block.shape[0], None]
         recalled |= (block <= reach * (1 + _RIM)).any(dim=0)
-    return ManifoldScores(
-        precision=precise / fake.shape[0],
-        recall=float(recalled.double().mean()),
-        density=inside / (neighbours * fake.shape[0]),
-        coverage=float(covered.double().mean()),
-    )
+    return Memberships(torch.cat(precise), torch.cat(crowding), recalled, covered)
 
 
 def radii(features: Tensor, neighbours: int) -> Tensor:
