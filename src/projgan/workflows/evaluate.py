@@ -287,7 +287,8 @@ def _path_length(
     generator = snapshot.generator
     ends = generator.latents(range(seed, seed + 2 * ARCS)).split(ARCS)
     at = torch.rand(ARCS, generator=torch_stream(seed, "places on arcs")) * (1 - STEP)
-    classes = [place % len(snapshot.class_names) for place in range(ARCS) for _ in (0, 1)] or None
+    # Both ends of a step have one class.
+    classes = snapshot.classes_of([place for place in range(ARCS) for _ in (0, 1)])
 
     def features_of(latents: Tensor) -> Tensor:
         pictures = snapshot.images(latents, classes=classes, batch=BATCH)
