@@ -84,6 +84,7 @@ class Extractor(FrozenModule):
         Raises: as `forward`; and UsageError: this network takes 256 levels only.
         """
         _require_pictures(images)
+        assert images.is_floating_point(), "levels of a file have nothing finer to keep"
         if not self.trunk.is_smooth:
             raise UsageError(
                 f"{self.name} sees pictures of 256 levels, and no finer differences",

@@ -1,8 +1,8 @@
 """Inception-v3 of 2015, the network of the standard FID, through torch-fidelity.
 
-The package is an extra, and its weights are a file that the user has or asks for. It would read
-that file as a pickle, which can run code. Here the file is read as plain tensors, compared with the
-digest in its name, and only a copy of those tensors is handed on.
+The package is an extra, and its weights are a file that the user has or asks for. It reads that
+file as a pickle, which can run code. So it only gets bytes that have the digest in the file's name,
+and that torch's reader of plain tensors has accepted before.
 
 Source: Heusel et al. (2017) for the network; torch-fidelity (Obukhov et al., 2020) for the port and
 its TensorFlow resize, which figures of papers depend on.
@@ -10,7 +10,8 @@ its TensorFlow resize, which figures of papers depend on.
 
 from __future__ import annotations
 
-import tempfile
+import hashlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from projgan.errors import CheckpointError, HubError, ResourceError, UsageError,
 from projgan.evaluation.networks import INCEPTION, View, missing_weights
 from projgan.features.weight_files import DEFAULT
 from projgan.images import to_uint8
-from projgan.storage import sha256_of
 
 FILE = "weights-inception-2015-12-05-6726825d.pth"
 _DIGEST = "6726825d"
@@ -58,7 +58,8 @@ def open_inception(weights: str | Path = DEFAULT) -> InceptionView:
     """
     build = _library()
     path = _file(weights)
-    digest = sha256_of(path)
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
     if not digest.startswith(_DIGEST):
         raise CheckpointError(
             f"these are not the weights of {INCEPTION}: SHA-256 begins with {digest[:8]}, "
@@ -66,12 +67,10 @@ def open_inception(weights: str | Path = DEFAULT) -> InceptionView:
             where=str(path),
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        # A file of our own making: reading it as the library does runs no code.
-        with tempfile.NamedTemporaryFile(suffix=".pth") as plain:
-            torch.save(state, plain.name)
-            network = build(INCEPTION, _LAYERS, feature_extractor_weights_path=plain.name)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        network = build(INCEPTION, _LAYERS, feature_extractor_weights_path=io.BytesIO(content))
+    # Of a pickle that would run code, of tensors that do not fit: each library has its own kinds.
+    except Exception as error:
         raise CheckpointError(
             f"the weights cannot be used: {first_line(error)}", where=str(path)
         ) from error

@@ -145,47 +145,54 @@ def evaluate(
     Args:
         source: a run folder (its newest snapshot), a snapshot, or a folder or zip of pictures.
         data: the reals; by default those that the run was trained on.
-        extractors: what to look through, of `evaluation.networks.known_extractors()`.
+        extractors: of `evaluation.networks.known_extractors()`.
         weights: extractor -> file with its weights.
         download: fetch weights that are not here; else nothing uses the network.
         metrics: of `evaluation.figures.METRICS`, or "all"; None: all but "ppl". One that is asked
             for by name must be computable.
-        samples: how many fakes; None: as many as reals, from 1,000 to 10,000; all pictures.
-        resolution: in pixels, of pictures against pictures; see `workflows.fakes.open_subject`.
+        samples, resolution: as in `workflows.fakes`.
         seed: of the first sample, of the subsets and of the bootstrap.
         threads: of the CPU; None: as they are. They are put back afterwards.
-        allow_code: as in `Snapshot.load`.
         out: the file to write; it must not exist unless `overwrite`.
     Raises: UsageError: unknown names, no reals, a file that exists. DataError: pictures that are
-        missing or too few. CheckpointError: damage. ResourceError: weights that are not here, or a
-        device. HubError: a download failed.
+        missing or too few. CheckpointError: damage. ResourceError: no weights here, no such device.
+        HubError: a download failed.
     """
-    watch = watch or Watch()
-    wanted = settle_metrics(DEFAULT_METRICS if metrics is None else metrics)
-    strict = [] if metrics is None or "all" in metrics else list(wanted)
-    if out is not None and Path(out).exists() and not overwrite:
-        raise UsageError(
-            "the output exists already",
-            where=str(out),
-            safe="nothing was changed",
-            next_command="choose another --out, or add --overwrite to replace it",
-        )
-    place = choose_device(device)
+    watch, place = watch or Watch(), choose_device(device)
+    _refuse_existing(out, overwrite)
     with _threads(threads):
         looks = _open_extractors(extractors, weights or {}, download, watch)
         subject = open_subject(
             source, str(data), resolution=resolution, device=str(place), allow_code=allow_code
         )
+        result = _judge(subject, looks, metrics, samples, seed=seed, device=place, watch=watch)
+    return _write(result, subject, None if out is None else Path(out), watch)
 
-        def preparing(done: int, total: int) -> None:
-            watch.progress("preparing pictures", done, total)
 
-        reals = open_cached(subject.pictures, progress=preparing)
-        fakes = open_fakes(subject, reals, samples, seed=seed, progress=preparing)
-        require_enough(strict, len(reals), fakes.count)
-        found = _measure(looks, reals, fakes, wanted, seed=seed, device=place, watch=watch)
-    result = Evaluation(
-        source=str(source),
+def _judge(
+    subject: Subject,
+    extractors: list[Extractor],
+    metrics: Iterable[str] | None,
+    samples: int | None,
+    *,
+    seed: int,
+    device: torch.device,
+    watch: Watch,
+) -> Evaluation:
+    """The result, not yet written."""
+    names = DEFAULT_METRICS if metrics is None else tuple(metrics)
+    wanted = settle_metrics(names)
+
+    def preparing(done: int, total: int) -> None:
+        watch.progress("preparing pictures", done, total)
+
+    reals = open_cached(subject.pictures, progress=preparing)
+    fakes = open_fakes(subject, reals, samples, seed=seed, progress=preparing)
+    if metrics is not None and "all" not in names:
+        require_enough(wanted, len(reals), fakes.count)
+    found = _measure(extractors, reals, fakes, wanted, seed=seed, device=device, watch=watch)
+    return Evaluation(
+        source=str(subject.path),
         kind=fakes.kind,
         images_seen=None if fakes.snapshot is None else fakes.snapshot.images_seen,
         reals=Path(subject.pictures.path).name,
@@ -196,7 +203,16 @@ def evaluate(
         looks=tuple(found),
         notes=tuple(_notes(reals, fakes, wanted)),
     )
-    return _write(result, subject, None if out is None else Path(out), watch)
+
+
+def _refuse_existing(out: str | Path | None, overwrite: bool) -> None:
+    if out is not None and Path(out).exists() and not overwrite:
+        raise UsageError(
+            "the output exists already",
+            where=str(out),
+            safe="nothing was changed",
+            next_command="choose another --out, or add --overwrite to replace it",
+        )
 
 
 def _open_extractors(

@@ -123,7 +123,8 @@ def open_fakes(
     """The fakes, not yet made.
 
     Args:
-        samples: how many; None: all pictures, or as many samples as are sensible.
+        samples: how many; None: all pictures, or as many samples as there are reals, from 1,000 to
+            10,000.
         seed: of the first sample.
         progress: of preparing pictures.
     Raises: UsageError: fewer than 2, or more than there are. DataError: pictures that cannot be

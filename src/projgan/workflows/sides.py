@@ -43,7 +43,10 @@ def real_batches(data: PreparedSet, places: Places, progress: Progress) -> Itera
 
 
 def sample_batches(
-    snapshot: Snapshot, seeds: range, classes: Classes, progress: Progress
+    snapshot: Snapshot,
+    seeds: range,
+    classes: Classes,
+    progress: Progress = lambda done, total: None,
 ) -> Iterator[Tensor]:
     """Samples of a snapshot, one a seed: (b, C, H, W) uint8; progress as above.
 
