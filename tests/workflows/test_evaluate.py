@@ -33,7 +33,7 @@ def make_run(folder: Path, pictures: Path) -> Path:
     config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, path=str(pictures.resolve()))
     )
-    folder.mkdir(parents=True)
+    (folder / "snapshots").mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config.to_dict()))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

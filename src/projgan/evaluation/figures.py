@@ -179,7 +179,7 @@ def _manifold(extractor: Extractor, real: Tensor, fake: Tensor) -> dict[str, Fig
     values = {
         "precision": parts.precise,
         "recall": parts.recalled,
-        "density": parts.crowding,
+        "density": parts.balls / parts.neighbours,
         "coverage": parts.covered,
     }
     return {

@@ -66,22 +66,24 @@ class Memberships:
 
     Attributes:
         precise: (M,) bool: the fake lies in a ball of a real.
-        crowding: (M,) float64: in how many of the reals' balls it lies, over k.
+        balls: (M,) int64: in how many of the reals' balls it lies.
         recalled: (N,) bool: the real lies in a ball of a fake.
         covered: (N,) bool: a fake lies in the real's ball.
+        neighbours: k.
     """
 
     precise: Tensor
-    crowding: Tensor
+    balls: Tensor
     recalled: Tensor
     covered: Tensor
+    neighbours: int
 
     def scores(self) -> ManifoldScores:
         """The averages."""
         return ManifoldScores(
             precision=float(self.precise.double().mean()),
             recall=float(self.recalled.double().mean()),
-            density=float(self.crowding.mean()),
+            density=int(self.balls.sum()) / (self.neighbours * len(self.balls)),
             coverage=float(self.covered.double().mean()),
         )
 
@@ -93,17 +95,17 @@ def memberships(real: Tensor, fake: Tensor, *, neighbours: int = 5) -> Membershi
     name = f"precision and recall with {neighbours} neighbours"
     real, fake = checked_pair(real, fake, least=neighbours + 1, metric=name)
     reach_real, reach_fake = radii(real, neighbours), radii(fake, neighbours)
-    precise, crowding = [], []
+    precise, balls = [], []
     recalled = torch.zeros(real.shape[0], dtype=torch.bool)
     covered = torch.zeros(real.shape[0], dtype=torch.bool)
     for start, block in squared_distances(fake, real):
         in_real = block < reach_real * (1 - _RIM)  # (rows, N), strictly inside
-        crowding.append(in_real.sum(dim=1).double() / neighbours)
+        balls.append(in_real.sum(dim=1))
         covered |= in_real.any(dim=0)
         precise.append((block <= reach_real * (1 + _RIM)).any(dim=1))
         reach = reach_fake[start : start + block.shape[0], None]
         recalled |= (block <= reach * (1 + _RIM)).any(dim=0)
-    return Memberships(torch.cat(precise), torch.cat(crowding), recalled, covered)
+    return Memberships(torch.cat(precise), torch.cat(balls), recalled, covered, neighbours)
 
 
 def radii(features: Tensor, neighbours: int) -> Tensor:
