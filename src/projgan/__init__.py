@@ -1,8 +1,8 @@
 """projgan: a Projected GAN that trains an image generator from a folder of pictures.
 
 Three sizes of use: `ProjectedDiscriminator` for a training loop of your own, `Snapshot` for a
-trained generator, `train` and `resume` for the whole thing. Names are loaded when they are first
-used, so that importing the package (and `projgan --help`) needs no torch.
+trained generator, `train`, `resume` and `evaluate` for the whole thing. Names are loaded when they
+are first used, so that importing the package (and `projgan --help`) needs no torch.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from projgan.discriminators.projected import ProjectedDiscriminator
     from projgan.generators.base import Generator, register
     from projgan.snapshot import Snapshot
+    from projgan.workflows.evaluate import evaluate
     from projgan.workflows.train import TrainResult, resume, train
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ _HOMES = {
     "ProjectedDiscriminator": "projgan.discriminators.projected",
     "Snapshot": "projgan.snapshot",
     "TrainResult": "projgan.workflows.train",
+    "evaluate": "projgan.workflows.evaluate",
     "register": "projgan.generators.base",
     "resume": "projgan.workflows.train",
     "train": "projgan.workflows.train",
@@ -36,6 +38,7 @@ __all__ = [
     "ProjectedDiscriminator",
     "Snapshot",
     "TrainResult",
+    "evaluate",
     "register",
     "resume",
     "train",

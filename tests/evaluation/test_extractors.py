@@ -9,6 +9,8 @@ from torch import Tensor
 from projgan.errors import DataError, UsageError
 from projgan.evaluation.extractors import Extractor
 from projgan.evaluation.statistics import frechet_distance
+from projgan.features.cutting import create
+from projgan.features.weights import load_lite_state_dict
 from projgan.images import to_float, to_uint8
 
 # Features of `discs(0)`: four of the 1280, recorded with timm 1.0.31.
@@ -39,8 +41,28 @@ def test_name_and_description_say_what_it_is(lite1: Extractor) -> None:
     assert lite1.metric == "fd-lite1"
     assert lite1.description == "lite1, 1280 features, 224 px bilinear antialias"
     assert Extractor("lite0").metric == "fd-lite0"
-    with pytest.raises(UsageError, match="lite0, lite1"):
-        Extractor("inception")
+    assert lite1.metric_name("kid") == "kid-lite1"
+    with pytest.raises(UsageError, match="lite1, lite0, dinov2, dinov2-small, clip, inception"):
+        Extractor("resnet")
+
+
+def test_logits_are_the_classifier_s(lite1: Extractor) -> None:
+    """Over the pooled features: the whole network gives the same."""
+    whole = create("lite1").eval()
+    whole.load_state_dict(load_lite_state_dict("lite1"))
+    pixels = discs(0, 2, size=224)
+    logits = lite1.logits(lite1(pixels))
+    assert logits is not None and logits.shape == (2, 1000)
+    with torch.no_grad():
+        torch.testing.assert_close(logits, whole(to_float(pixels)), rtol=1e-3, atol=1e-3)
+
+
+def test_unrounded_pictures_keep_fine_differences(lite1: Extractor) -> None:
+    images = to_float(discs(1))
+    moved = images + 0.3 / 127.5 * (images < 0)
+    assert torch.equal(lite1(images), lite1(moved))
+    assert not torch.equal(lite1.unrounded(images), lite1.unrounded(moved))
+    torch.testing.assert_close(lite1.unrounded(images), lite1(images))
 
 
 def test_stored_features(lite1: Extractor) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from projgan.data.dataset import PreparedSet
 from projgan.evaluation.extractors import Extractor
+from projgan.evaluation.figures import halves
 from projgan.evaluation.statistics import frechet_distance
-from projgan.images import to_uint8
-from projgan.rng import numpy_stream
 from projgan.snapshot import Snapshot
-
-_BATCH = 32
+from projgan.workflows.sides import classes_like, real_batches, sample_batches, spaced
 
 
 class Lite1Distance:
@@ -52,15 +48,15 @@ class Lite1Distance:
         self.name, self.description = self._extractor.metric, self._extractor.description
         self.num_reals = len(data) if limit is None else min(limit, len(data))
         self.num_samples = samples or self.num_reals
-        self._chosen = np.arange(self.num_reals) * len(data) // self.num_reals
-        # As many fakes of each class as the reals have, round by round.
-        places = self._chosen[np.arange(self.num_samples) % self.num_reals]
-        self._classes = None if data.labels is None else data.classes_of(places)
-        self._real = self._extractor.features(self._reals(data, progress))
+        chosen = spaced(len(data), limit)
+        self._classes = classes_like(data, chosen, self.num_samples)
+        self._real = self._extractor.features(real_batches(data, chosen, progress))
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
         """The distance, under the name that the history uses."""
-        fake = self._extractor.features(self._fakes(snapshot))
+        seeds = range(self.num_samples)
+        fakes = sample_batches(snapshot, seeds, self._classes)
+        fake = self._extractor.features(fakes)
         return {"fd_lite1": round(frechet_distance(fake, self._real), 3)}
 
     def floor(self) -> float | None:
@@ -71,20 +67,4 @@ class Lite1Distance:
         """
         if self.num_reals < 4:
             return None
-        order = torch.from_numpy(numpy_stream(0, "halves of the reals").permutation(self.num_reals))
-        half = self.num_reals // 2
-        first, second = self._real[order[:half]], self._real[order[half : 2 * half]]
-        return round(frechet_distance(first, second), 3)
-
-    def _reals(self, data: PreparedSet, progress: Callable[[int, int], None]) -> Iterator[Tensor]:
-        for start in range(0, self.num_reals, _BATCH):
-            stop = min(start + _BATCH, self.num_reals)
-            yield data.images(self._chosen[start:stop])
-            progress(stop, self.num_reals)
-
-    def _fakes(self, snapshot: Snapshot) -> Iterator[Tensor]:
-        with torch.no_grad():
-            latents = snapshot.generator.latents(list(range(self.num_samples)))
-            classes = self._classes if snapshot.class_names else None
-            for images in snapshot.images(latents, classes=classes, batch=_BATCH):
-                yield to_uint8(images)
+        return round(frechet_distance(*halves(self._real)), 3)
