@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -37,6 +38,9 @@ class Lite1Distance:
         name: what the distance is called, "fd-lite1".
         description: what it looks through, in words.
         num_reals, num_samples: how many pictures each side has.
+        real: features of the reals, (N, 1280).
+        saturation: share of the reals' pixel values at either end of the range.
+        seconds_per_real: that a real took.
     """
 
     def __init__(
@@ -56,12 +60,19 @@ class Lite1Distance:
         # As many fakes of each class as the reals have, round by round.
         places = self._chosen[np.arange(self.num_samples) % self.num_reals]
         self._classes = None if data.labels is None else data.classes_of(places)
-        self._real = self._extractor.features(self._reals(data, progress))
+        started, self._at_end, self._values = time.monotonic(), 0, 0
+        self.real = self._extractor.features(self._reals(data, progress))
+        self.seconds_per_real = (time.monotonic() - started) / self.num_reals
+        self.saturation = self._at_end / self._values
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
         """The distance, under the name that the history uses."""
-        fake = self._extractor.features(self._fakes(snapshot))
-        return {"fd_lite1": round(frechet_distance(fake, self._real), 3)}
+        fake = self.features(self.fakes(snapshot))
+        return {"fd_lite1": round(frechet_distance(fake, self.real), 3)}
+
+    def features(self, batches: Iterable[Tensor]) -> Tensor:
+        """Features of uint8 pictures (b, C, H, W): (N, 1280), on the CPU."""
+        return self._extractor.features(batches)
 
     def floor(self) -> float | None:
         """The distance between two halves of the reals; None for fewer than four.
@@ -73,16 +84,20 @@ class Lite1Distance:
             return None
         order = torch.from_numpy(numpy_stream(0, "halves of the reals").permutation(self.num_reals))
         half = self.num_reals // 2
-        first, second = self._real[order[:half]], self._real[order[half : 2 * half]]
+        first, second = self.real[order[:half]], self.real[order[half : 2 * half]]
         return round(frechet_distance(first, second), 3)
 
     def _reals(self, data: PreparedSet, progress: Callable[[int, int], None]) -> Iterator[Tensor]:
         for start in range(0, self.num_reals, _BATCH):
             stop = min(start + _BATCH, self.num_reals)
-            yield data.images(self._chosen[start:stop])
+            pictures = data.images(self._chosen[start:stop])
+            self._at_end += int(((pictures == 0) | (pictures == 255)).sum())
+            self._values += pictures.numel()
+            yield pictures
             progress(stop, self.num_reals)
 
-    def _fakes(self, snapshot: Snapshot) -> Iterator[Tensor]:
+    def fakes(self, snapshot: Snapshot) -> Iterator[Tensor]:
+        """The samples that are measured, batch by batch, uint8."""
         with torch.no_grad():
             latents = snapshot.generator.latents(list(range(self.num_samples)))
             classes = self._classes if snapshot.class_names else None

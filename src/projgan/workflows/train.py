@@ -56,7 +56,7 @@ def plan(
     config = _plan(data, preset=preset, config_file=config_file, options=options)
     if not config.data.conditional:
         return config
-    return _with_classes(config, open_cached(config.data), Watch())
+    return _settle_by_pictures(config, open_cached(config.data), Watch())
 
 
 def _plan(
@@ -131,7 +131,7 @@ def train(
     admit(config.generator.name, allow_code=allow_code or "generator.name" in chosen)
     config, source = find_source(config)
     pictures = _open_pictures(config, watch)
-    config = _with_classes(config, pictures, watch)
+    config = _settle_by_pictures(config, pictures, watch)
     state = new_state(config)  # whatever cannot be built leaves no run folder behind
     transfer = begin_from(state, config, source, watch)
     run.create(overwrite=overwrite)
@@ -167,6 +167,8 @@ def resume(
     with run.locked():
         for name in storage.sweep(run.checkpoints) + storage.sweep(run.snapshots):
             watch.note(f"removed {name}, left by an interrupted save")
+        for folder in (run.best, run.best_checkpoint):
+            storage.finish_replacement(folder)
         saved = _read_config(run)
         checkpoint, problems = find_latest(run.checkpoints)
         for problem in problems:
@@ -175,7 +177,7 @@ def resume(
         _refuse_changes(checkpoint.config if checkpoint else saved, config, run)
         admit(config.generator.name, allow_code=allow_code, where=str(run.root))
         pictures = _open_pictures(config, watch, checkpoint)
-        config = _with_classes(config, pictures, watch)
+        config = _settle_by_pictures(config, pictures, watch)
         if checkpoint is None:
             watch.note("no checkpoint yet: starting from the first image, which gives the same run")
         else:
@@ -222,11 +224,12 @@ def _open_pictures(
     return pictures
 
 
-def _with_classes(config: RunConfig, pictures: PreparedSet, watch: Watch) -> RunConfig:
-    """The config with the classes of the pictures, if the run is conditional; says what they are.
+def _settle_by_pictures(config: RunConfig, pictures: PreparedSet, watch: Watch) -> RunConfig:
+    """The config with what follows from the pictures: how to measure, and their classes, if any.
 
-    Raises: UsageError: there are not two of them. DataError: the config has others.
+    Raises: UsageError: there are not two classes. DataError: the config has others.
     """
+    config = dataclasses.replace(config, metrics=config.metrics.settled(len(pictures)))
     if not config.data.conditional:
         return config
     config = dataclasses.replace(config, data=settle_classes(config.data, pictures))
