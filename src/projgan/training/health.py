@@ -44,7 +44,7 @@ class Thresholds:
 
     sure: float = 0.99
     """Mean sign of reals, and of fakes downwards, above which a discriminator is always right."""
-    spacing: float = 0.25
+    spacing: float = 0.4
     """Median distance from a sample to the one most like it, as a share of the reals'."""
     diversity: float = 0.35
     """Mean distance between samples, as a share of the reals'."""
