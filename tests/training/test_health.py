@@ -95,6 +95,13 @@ def test_a_run_that_begins_alike_and_becomes_more_diverse_is_healthy() -> None:
     assert set(states(*lines)) == {LEARNING}
 
 
+def test_the_first_hundred_steps_say_nothing_about_likeness() -> None:
+    alike = figures(2.0, spacing=0.0, diversity=0.0)
+    early = [alike | {"step": step} for step in (25, 50, 75, 99)]
+    assert set(states(*early)) == {LEARNING}
+    assert states(*early, alike | {"step": 100}, alike | {"step": 125})[-1] == COLLAPSE
+
+
 def test_no_better_for_long_is_flat_and_noise_is_no_progress() -> None:
     noisy = [figures(0.1 + shift) for shift in (0.0005, -0.0005, 0.0, -0.0008, 0.0004, -0.0009)]
     assert states(figures(0.1), *noisy, patience=6)[-2:] == [LEARNING, FLAT]

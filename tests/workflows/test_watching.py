@@ -9,6 +9,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 
 from projgan.errors import DivergedError, StoppedBySignal
 from projgan.snapshot import Snapshot, find_snapshot, read_about, read_figures
+from projgan.training import health as health_module
 from projgan.training.checkpoint import find_latest
 from projgan.training.health import COLLAPSE, DIVERGED, LEARNING
 from projgan.training.history import read_history
@@ -66,15 +68,28 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def settled_at_once() -> Any:
+    """Runs of six steps count as if they had settled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(health_module, "Thresholds", partial(health_module.Thresholds, settling=0))
+        yield
+
+
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
 
 
 def options(**changes: str) -> dict[str, str]:
-    lengths = {"training__images": str(IMAGES), "training__log_every": "12"}
-    grids = {"training__sample_every": "12", "training__snapshot_every": "8"}
-    return tiny_options(**lengths, **grids, metrics__every="4", **changes)
+    usual = {
+        "training__images": str(IMAGES),
+        "training__log_every": "12",
+        "training__sample_every": "12",
+        "training__snapshot_every": "8",
+        "metrics__every": "4",
+    }
+    return tiny_options(**usual | changes)
 
 
 def play(monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
@@ -166,10 +181,16 @@ def test_a_resumed_run_with_metrics_is_the_one_that_never_stopped(
     require_equal(straight, resume(tmp_path / "run").run)
 
 
+@pytest.fixture(scope="module")
+def plain(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in which nothing is measured."""
+    run = tmp_path_factory.mktemp("plain") / "run"
+    return train(pictures, out=run, options=options(metrics__every="0")).run
+
+
 def test_metrics_change_no_weight(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = train(pictures, out=tmp_path / "plain", options=options(metrics__every="0")).run
     play(monkeypatch, of_weights)
     measured = options(metrics__stop_when_flat="9")
     run = train(pictures, out=tmp_path / "run", options=measured).run
@@ -234,20 +255,21 @@ def test_a_run_that_is_to_stop_at_a_collapse_saves_and_says_so(
 BACK = {"health__on_collapse": "rollback", "health__rollbacks": "1"}
 
 
-@pytest.fixture
-def straight(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def straight(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that fell, was taken back, and never stopped."""
-    run = tmp_path / "straight"
-    play(monkeypatch, falls_once(run))
+    run = tmp_path_factory.mktemp("straight") / "run"
     listener = Listener()
-    result = train(pictures, out=run, options=options(**BACK), watch=listener)
+    with pytest.MonkeyPatch.context() as patch:
+        play(patch, falls_once(run))
+        result = train(pictures, out=run, options=options(**BACK), watch=listener)
     assert result.images_seen == IMAGES
     assert any("back to 8 images with other latents" in note for note in listener.notes)
     return run
 
 
 def test_a_rollback_goes_back_to_the_best_with_other_latents_and_stronger_augmentation(
-    straight: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    straight: Path, plain: Path
 ) -> None:
     (event,) = events(straight, "rollback")
     assert (event["images_seen"], event["fallen_at"], event["number"]) == (8, 16, 1)
@@ -260,9 +282,6 @@ def test_a_rollback_goes_back_to_the_best_with_other_latents_and_stronger_augmen
     assert newest.counters["rollbacks"] == 1
     assert newest.counters["controller"]["p"] == 0.25
     assert newest.config.augment.adaptive == ()  # the config is as the user chose it
-    monkeypatch.undo()
-    monkeypatch.setenv("PROJGAN_CACHE", str(tmp_path / "cache"))
-    plain = train(pictures, out=tmp_path / "plain", options=options(metrics__every="0")).run
     mine, other = (load_file(max((r / "checkpoints").glob("step-*")) / "generator.safetensors")
                    for r in (straight, plain))  # fmt: skip
     assert any(not torch.equal(mine[key], other[key]) for key in mine)

@@ -48,6 +48,8 @@ class Thresholds:
     """Median distance from a sample to the one most like it, as a share of the reals'."""
     diversity: float = 0.35
     """Mean distance between samples, as a share of the reals'."""
+    settling: int = 100
+    """Steps in which the averaged generator still comes away from where it started."""
     growth: float = 1.1
     """Samples that differ so many times as much as at the measurement before are on their way."""
     copies: float = 0.5
@@ -168,10 +170,10 @@ def _row_before(row: Row, rows: Sequence[Row]) -> Row | None:
 def _is_alike(row: Row, before: Row | None, limits: Thresholds) -> str:
     """Why samples are too much alike.
 
-    They are so in every run that begins, but then less from line to line: what grows is no symptom,
-    and of the first line nobody can say.
+    They are so in every run that begins, for its first hundred steps or so, and then less from line
+    to line: what grows is no symptom, and of the first line nobody can say.
     """
-    if before is None:
+    if before is None or row.get("step", limits.settling) < limits.settling:
         return ""
     for key, limit, what in (
         ("spacing", limits.spacing, "a sample and the one most like it"),

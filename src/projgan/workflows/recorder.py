@@ -124,7 +124,11 @@ class Recorder:
         if not self._measure.is_due(state.elapsed_s, self.journal.measured_s):
             return
         snapshot = self._snapshot(state)
-        line = {"images_seen": state.images_seen, "elapsed_s": round(state.elapsed_s, 2)}
+        line = {
+            "images_seen": state.images_seen,
+            "step": state.step,
+            "elapsed_s": round(state.elapsed_s, 2),
+        }
         figures = self._measure(snapshot)
         self.journal.write(line | figures)
         if self.journal.is_best():
