@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -11,17 +11,22 @@ from torch import Tensor
 
 from projgan.config.schema import RunConfig
 from projgan.data.dataset import PreparedSet
-from projgan.errors import DivergedError, ResourceError
+from projgan.errors import DataError, DivergedError, ResourceError
+from projgan.evaluation.copies import Yardstick
 from projgan.evaluation.diversity import diversity
 from projgan.evaluation.kernel import kernel_distance
 from projgan.evaluation.manifold import manifold_scores
 from projgan.evaluation.statistics import frechet_distance
+from projgan.evaluation.thumbnails import ThumbnailSpace, thumbnails
 from projgan.features.weights import weights_path
 from projgan.snapshot import Snapshot
 from projgan.workflows.distance import Lite1Distance
 
 _MOST_REALS = 1_000
+_MOST_FOR_COPIES = 5_000
+"""Copies are sought among all pictures or not at all; larger sets are not learned by heart."""
 _NEIGHBOURS = 5
+_BATCH = 64
 _TRIAL = 8
 """Pictures by which the time of a measurement is guessed before the first."""
 _LEAST_S = 2.0
@@ -44,6 +49,7 @@ class Measure:
     ) -> None:
         self._config, self._data = config, data
         self._distance: Lite1Distance | None = None
+        self._yardstick: Yardstick | None = None
         self._guess_s = 0.0
         self.is_needed = bool(
             config.metrics.stop_when_flat or config.health.on_collapse != "warn"
@@ -85,7 +91,7 @@ class Measure:
         before_fakes = time.monotonic()
         _require_finite(snapshot)
         fakes = list(distance.fakes(snapshot))
-        figures = _figures(distance, fakes)
+        figures = _figures(distance, fakes) | self._copies(fakes)
         now = time.monotonic()
         self._guess_s = now - before_fakes  # the reals need not be seen again
         return {**figures, "measure_s": round(now - started, 2)}
@@ -99,6 +105,18 @@ class Measure:
                 device=self._config.training.device,
             )
         return self._distance
+
+    def _copies(self, fakes: list[Tensor]) -> dict[str, float]:
+        """The share of copies; nothing for sets in which they cannot be told."""
+        if not 3 <= len(self._data) <= _MOST_FOR_COPIES:
+            return {}
+        try:
+            self._yardstick = self._yardstick or Yardstick(
+                ThumbnailSpace(thumbnails(all_pictures(self._data)))
+            )
+        except DataError:  # fewer than three different ones
+            return {}
+        return {"copy_score": round(self._yardstick.score(thumbnails(fakes)).score, 4)}
 
     def _try(self) -> float:
         """Seconds that the first measurement will take, guessed from a few pictures."""
@@ -134,6 +152,12 @@ def _figures(distance: Lite1Distance, fakes: list[Tensor]) -> dict[str, float]:
     ):
         figures[name] = round(value, 4)
     return figures
+
+
+def all_pictures(data: PreparedSet) -> Iterator[Tensor]:
+    """Every picture of a set, (b, C, H, W) uint8."""
+    for start in range(0, len(data), _BATCH):
+        yield data.images(range(start, min(start + _BATCH, len(data))))
 
 
 def spacing(features: Tensor) -> float:

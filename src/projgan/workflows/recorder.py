@@ -132,10 +132,10 @@ class Recorder:
         figures = self._measure(snapshot)
         self.journal.write(line | figures)
         if self.journal.is_best():
+            if self.config.health.on_collapse == "rollback":
+                self.save(state, as_best=True)  # refuses what is not finite
             about = {name: value for name, value in figures.items() if name != "measure_s"}
             snapshot.save(self._run.best, figures=about, replace=True)
-            if self.config.health.on_collapse == "rollback":
-                self.save(state, as_best=True)
 
     def decide(self, state: TrainingState, stop: StopRequest) -> None:
         """What follows from a measurement that was made just now.
