@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from projgan.config.effect import without_effect
 from projgan.config.load import RESUME_MAY_CHANGE, override
 from projgan.config.presets import PRESETS
 from projgan.config.schema import RunConfig
@@ -41,7 +42,6 @@ def test_what_was_chosen_stays() -> None:
         ("metrics.share", "1.5"),
         ("metrics.samples", "4"),
         ("metrics.judge", "fid"),
-        ("metrics.stop_when_flat", "3"),  # without metrics.every
         ("health.on_collapse", "pray"),
         ("health.rollbacks", "0"),
     ],
@@ -49,6 +49,14 @@ def test_what_was_chosen_stays() -> None:
 def test_bad_values_are_refused(key: str, value: str) -> None:
     with pytest.raises(UsageError):
         override(RunConfig(), {key: value})
+
+
+def test_a_judge_without_measurements_has_no_effect() -> None:
+    chosen = {"metrics.stop_when_flat": "3"}
+    (sentence,) = without_effect(override(RunConfig(), chosen), chosen)
+    assert sentence == "metrics.stop_when_flat has no effect without metrics.every"
+    chosen["metrics.every"] = "8"
+    assert without_effect(override(RunConfig(), chosen), chosen) == []
 
 
 def test_few_shot_presets_measure_and_all_of_it_may_change_on_resume() -> None:

@@ -41,8 +41,6 @@ class MetricsConfig:
         require(0.0 < self.share <= 1.0, "metrics.share", "must lie above 0 and be at most 1")
         enough = self.samples == 0 or self.samples >= 16
         require(enough, "metrics.samples", "must be at least 16, or 0")
-        alone = self.stop_when_flat > 0 and self.every == 0
-        require(not alone, "metrics.stop_when_flat", "has no effect without metrics.every")
 
     def settled(self, num_pictures: int) -> MetricsConfig:
         """The same with judge and number of samples decided by the size of the set."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Journal:
         """Note that a number is not finite; there is no line to go with it."""
         self._enter(Diagnosis(DIVERGED, reason), self.state, images_seen)
 
-    def event(self, name: str, images_seen: int, **details: Any) -> None:
+    def event(self, name: str, images_seen: int, details: Mapping[str, Any]) -> None:
         """Append an event."""
         append_line(self._path, {"event": name, "images_seen": images_seen, **details})
 
@@ -86,7 +86,8 @@ class Journal:
         return since_improvement(measured(self._rows, self._judge), self._judge)
 
     def _enter(self, found: Diagnosis, before: str, images_seen: int) -> None:
-        self.event("health", images_seen, state=found.state, before=before, reason=found.reason)
+        details = {"state": found.state, "before": before, "reason": found.reason}
+        self.event("health", images_seen, details)
         if found.state == LEARNING:
             self._note(f"health: {before} is over after {images_seen:,} images")
         else:

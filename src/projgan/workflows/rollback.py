@@ -61,10 +61,12 @@ def roll_back(
     recorder.journal.event(
         "rollback",
         state.images_seen,
-        fallen_at=fallen_at,
-        reason=reason,
-        number=count,
-        augment_p=state.controller.p,
+        {
+            "fallen_at": fallen_at,
+            "reason": reason,
+            "number": count,
+            "augment_p": state.controller.p,
+        },
     )
     recorder.go_on(state)
     for folder in numbered(run.snapshots):

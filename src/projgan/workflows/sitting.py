@@ -151,7 +151,7 @@ class _Sitting:
             stop=self._stop,
         )
         if self._stop.reason and not budget.is_used_up(state):
-            self._recorder.journal.event("flat", state.images_seen, reason=self._stop.reason)
+            self._recorder.journal.event("flat", state.images_seen, {"reason": self._stop.reason})
             self._watch.note(f"the run ends: {self._stop.reason}")
             for callback in callbacks:
                 if callback.at_end and not callback.is_due(state, config.training.batch):
