@@ -47,8 +47,9 @@ def roll_back(
 ) -> None:
     """Make `state` that of the checkpoint, but with the next rollback's latents and augmentation.
 
-    The order keeps a crash harmless: until the last step the newest checkpoint is one from before
-    the fall, which leads to the same rollback again, or the new one.
+    The order keeps a crash harmless: until the later checkpoints are gone, the newest is one from
+    after the fall, and with the lines of the fall it leads to the same rollback again. Only then
+    does the history drop those lines.
     """
     fallen_at, count = state.images_seen, state.rollbacks + 1
     restore(checkpoint, state)
@@ -58,6 +59,11 @@ def roll_back(
     is_adaptive = bool(recorder.config.augment.adaptive)
     least = min(_P_PER_ROLLBACK * count, _MOST_P)
     state.controller.p = max(state.controller.p, least) if is_adaptive else least
+    for folder in numbered(run.snapshots):
+        if int(folder.name) > state.images_seen:
+            storage.remove_folder(folder)
+    recorder.save(state, anew=True)
+    forget_after(run.checkpoints, state.step)
     recorder.journal.event(
         "rollback",
         state.images_seen,
@@ -69,8 +75,3 @@ def roll_back(
         },
     )
     recorder.go_on(state)
-    for folder in numbered(run.snapshots):
-        if int(folder.name) > state.images_seen:
-            storage.remove_folder(folder)
-    recorder.save(state, anew=True)
-    forget_after(run.checkpoints, state.step)
