@@ -1,5 +1,6 @@
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,41 @@ def test_removing_hides_the_folder_first(tmp_path: Path, monkeypatch: pytest.Mon
     )
     storage.remove_folder(target)
     assert len(seen) == 1 and seen[0][0].startswith(".writing-removed") and not seen[0][1]
+
+
+def write_one(text: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / "a.txt").write_text(text, encoding="ascii")
+
+    return write
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize(("calls_before", "found"), [(0, "old"), (1, "new"), (2, "new")])
+def test_a_folder_that_is_replaced_is_never_without_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls_before: int, found: str
+) -> None:
+    """A crash before each rename: new to its waiting name, old out of the way, new to its own."""
+    target = tmp_path / "best"
+    storage.replace_folder(target, write_one("old"))
+    renames, real_rename = [], Path.rename
+
+    def rename(self: Path, to: Path) -> Path:
+        if len(renames) == calls_before:
+            raise Crash
+        renames.append(to.name)
+        return real_rename(self, to)
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(Path, "rename", rename)
+        storage.replace_folder(target, write_one("new"))
+    assert storage.finish_replacement(target) == (found == "new")
+    storage.sweep(tmp_path)
+    storage.verify_folder(target)
+    assert (target / "a.txt").read_text(encoding="ascii") == found
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+    storage.replace_folder(target, write_one("newer"))
+    assert (target / "a.txt").read_text(encoding="ascii") == "newer"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from projgan.generators.base import Generator, register
     from projgan.snapshot import Snapshot
     from projgan.workflows.evaluate import evaluate
-    from projgan.workflows.train import TrainResult, resume, train
+    from projgan.workflows.sitting import TrainResult
+    from projgan.workflows.train import resume, train
 
 __version__ = "0.1.0"
 
@@ -25,7 +26,7 @@ _HOMES = {
     "Generator": "projgan.generators.base",
     "ProjectedDiscriminator": "projgan.discriminators.projected",
     "Snapshot": "projgan.snapshot",
-    "TrainResult": "projgan.workflows.train",
+    "TrainResult": "projgan.workflows.sitting",
     "evaluate": "projgan.workflows.evaluate",
     "register": "projgan.generators.base",
     "resume": "projgan.workflows.train",

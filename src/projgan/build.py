@@ -11,7 +11,7 @@ from torch import nn
 
 from projgan.augment.controllers import AdaController, BalanceController, Controller
 from projgan.augment.pipeline import Augment
-from projgan.config.learning import OptimizerConfig, Precision
+from projgan.config.learning import AUGMENTATIONS, OptimizerConfig, Precision
 from projgan.config.load import resolve
 from projgan.config.networks import FeaturesConfig
 from projgan.config.schema import RunConfig
@@ -175,10 +175,19 @@ def _make_projected(config: RunConfig) -> ProjectedDiscriminator:
         )
 
 
-def make_augment(config: RunConfig) -> Augment:
-    """The augmentation that the step puts before the discriminator."""
+def make_augment(config: RunConfig, *, is_stronger: bool = False) -> Augment:
+    """The augmentation that the step puts before the discriminator.
+
+    Args:
+        is_stronger: with every operation that the config leaves out, by chance; but for those that
+            turn pictures into what they may not be (mirrored, or lying on their side).
+    """
     section = config.augment
-    return Augment(section.policy, adaptive=section.adaptive, p=section.p)
+    adaptive = section.adaptive
+    if is_stronger:
+        kept = (*section.policy, *adaptive, "flip", "rotate90")
+        adaptive = (*adaptive, *(name for name in AUGMENTATIONS if name not in kept))
+    return Augment(section.policy, adaptive=adaptive, p=section.p)
 
 
 def make_controller(config: RunConfig) -> Controller:

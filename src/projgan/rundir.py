@@ -24,6 +24,8 @@ class RunDir:
         self.samples = self.root / "samples"
         self.checkpoints = self.root / "checkpoints"
         self.snapshots = self.root / "snapshots"
+        self.best = self.snapshots / "best"
+        self.best_checkpoint = self.checkpoints / "best"
         self.lock = self.root / ".lock"
 
     def sample_grid(self, images_seen: int) -> Path:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -73,8 +74,14 @@ class Snapshot:
         generator.to(choose_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(generator, config, images_seen=images_seen)
 
-    def save(self, folder: Path) -> None:
+    def save(
+        self, folder: Path, *, figures: Mapping[str, float] | None = None, replace: bool = False
+    ) -> None:
         """Write the snapshot to `folder`, whole or not at all.
+
+        Args:
+            figures: what was measured on it, by name; kept beside it.
+            replace: a folder that exists is replaced, and stays until the new one is complete.
 
         Of the pictures' folder, of files with weights and of what the run started from, only the
         name is kept.
@@ -85,7 +92,9 @@ class Snapshot:
         source = Path(self.config.transfer.source).name
         transfer = dataclasses.replace(self.config.transfer, source=source)
         config = dataclasses.replace(self.config, data=data, features=features, transfer=transfer)
-        about = {"images_seen": self.images_seen, "config": config.to_dict()}
+        about: dict[str, Any] = {"images_seen": self.images_seen, "config": config.to_dict()}
+        if figures:
+            about["figures"] = dict(figures)
         weights = self.generator.state_dict()
 
         def write_files(target: Path) -> None:
@@ -93,7 +102,8 @@ class Snapshot:
             (target / _ABOUT_FILE).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
         size = sum(value.numel() * value.element_size() for value in weights.values())
-        storage.write_folder(folder, write_files, bytes_needed=size + 100_000)
+        write = storage.replace_folder if replace else storage.write_folder
+        write(folder, write_files, bytes_needed=size + 100_000)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -298,12 +308,13 @@ class Snapshot:
 
 def prune(root: Path, keep: int) -> None:
     """Remove the oldest snapshots of a run so that `keep` stay; 0 keeps all."""
-    found = _numbered(root)
+    found = numbered(root)
     for folder in found[: len(found) - keep] if keep else []:
         storage.remove_folder(folder)
 
 
-def _numbered(root: Path) -> list[Path]:
+def numbered(root: Path) -> list[Path]:
+    """The snapshots of a run in their order, without the best one."""
     return sorted(p for p in root.glob("[0-9]*") if p.is_dir() and p.name.isdigit())
 
 
@@ -322,6 +333,18 @@ def read_about(folder: Path) -> tuple[RunConfig, int]:
         raise _unreadable(folder, error) from error
 
 
+def read_figures(folder: Path) -> dict[str, float]:
+    """What was measured on a snapshot before it was saved, by name; empty if nothing was.
+
+    Raises: CheckpointError: it cannot be read.
+    """
+    try:
+        about = json.loads((folder / _ABOUT_FILE).read_text(encoding="utf-8"))
+        return {str(name): float(value) for name, value in about.get("figures", {}).items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise _unreadable(folder, error) from error
+
+
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """The generator's tensors in a snapshot."""
     return read_tensors(folder / _WEIGHTS_FILE)
@@ -336,9 +359,10 @@ def find_snapshot(path: Path) -> Path:
 
     Raises: UsageError: there is none.
     """
-    if (path / _ABOUT_FILE).is_file():
-        return path
-    found = _numbered(RunDir(path).snapshots)
+    for folder in (path, storage.successor_of(path)):
+        if (folder / _ABOUT_FILE).is_file():
+            return folder
+    found = numbered(RunDir(path).snapshots)
     if not found:
         raise UsageError(
             "there is no snapshot here yet" if path.is_dir() else "there is no such folder",

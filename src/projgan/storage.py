@@ -59,6 +59,36 @@ def write_folder(
             raise
 
 
+def replace_folder(
+    target: Path, write_files: Callable[[Path], None], *, bytes_needed: int = 0
+) -> None:
+    """Write `target` anew; what is there stays until its successor is complete.
+
+    A crash leaves the old folder, the new one, or the new one as `NAME.next`: `finish_replacement`
+    then gives it its name. Arguments and errors are as for `write_folder`.
+    """
+    finish_replacement(target)
+    write_folder(successor_of(target), write_files, bytes_needed=bytes_needed)
+    finish_replacement(target)
+
+
+def finish_replacement(target: Path) -> bool:
+    """Put a complete successor in the place of `target`; says whether there was one."""
+    successor = successor_of(target)
+    if not successor.is_dir():
+        return False
+    if target.exists():
+        remove_folder(target)
+    successor.rename(target)
+    fsync(target.parent)
+    return True
+
+
+def successor_of(target: Path) -> Path:
+    """Where a complete new `target` lies until the old one has gone."""
+    return target.with_name(f"{target.name}.next")
+
+
 def verify_folder(folder: Path) -> None:
     """Raise `CheckpointError` unless every file of `folder` is there, whole and unchanged."""
     try:

@@ -99,6 +99,23 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_health(parser: argparse.ArgumentParser) -> None:
+    """What ends a run early, or takes it back."""
+    parser.add_argument(
+        "--metrics-every", metavar="N", help="images between measurements; 0: measure nothing"
+    )
+    parser.add_argument(
+        "--stop-when-flat",
+        metavar="N",
+        help="end the run after N measurements without an improvement",
+    )
+    parser.add_argument(
+        "--on-collapse",
+        choices=("warn", "rollback", "stop"),
+        help="what to do when samples become alike or numbers are not finite (default: warn)",
+    )
+
+
 SHORT_NAMES = {
     "resolution": "data.resolution",
     "mode": "data.mode",
@@ -120,6 +137,9 @@ SHORT_NAMES = {
     "device": "training.device",
     "threads": "training.threads",
     "from": "transfer.source",
+    "metrics_every": "metrics.every",
+    "stop_when_flat": "metrics.stop_when_flat",
+    "on_collapse": "health.on_collapse",
 }
 """Options that stand for a setting."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from projgan.cli.arguments import add_allow_code, add_settings, settings_of
+from projgan.cli.arguments import add_allow_code, add_health, add_settings, settings_of
 from projgan.cli.train import finish
 
 EXAMPLES = ("projgan resume runs/photos", "projgan resume runs/photos --images 800k")
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on although pictures were added, removed or changed; the history says so",
     )
     add_settings(parser)
+    add_health(parser)
     add_allow_code(parser)
 
 

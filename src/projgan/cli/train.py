@@ -8,6 +8,7 @@ from typing import Any
 
 from projgan.cli.arguments import (
     add_allow_code,
+    add_health,
     add_out,
     add_pictures,
     add_settings,
@@ -24,6 +25,7 @@ EXAMPLES = (
     "projgan train photos/ --conditional",
     "projgan train photos/ --generator my_module:MyGenerator",
     "projgan train photos/ --from runs/others --set training.freeze_heads=2",
+    "projgan train photos/ --stop-when-flat 8 --on-collapse rollback",
     "projgan train photos/ --preview-augment",
 )
 
@@ -71,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", metavar="N", help="images of one step")
     parser.add_argument("--seed", metavar="N", help="of weights, order, latents and augmentation")
     add_settings(parser)
+    add_health(parser)
     add_allow_code(parser)
     parser.add_argument(
         "--preview-augment",
@@ -119,10 +122,13 @@ def finish(result: Any, *, as_json: bool) -> dict[str, Any]:
             f"trained on {result.images_seen:,} images ({result.images_per_s:.1f} a second): "
             f"{result.run}"
         )
+        if result.ended:
+            print(f"ended early: {result.ended}")
         print(f"look at:  {result.run}/samples, {result.run}/history.png")
         print(f"next:     projgan sample {result.run} --seeds 0-63 --grid{flag}")
     return {
         "run": str(result.run),
         "images_seen": result.images_seen,
         "images_per_s": round(result.images_per_s, 3),
+        "ended": result.ended,
     }

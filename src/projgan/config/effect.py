@@ -17,11 +17,19 @@ _FOR_ONE = {
 def without_effect(config: RunConfig, chosen: Iterable[str]) -> list[str]:
     """A sentence for each of the chosen settings, `section.field`, that has no effect."""
     name = config.discriminator.name
-    return [
+    chosen = list(chosen)
+    sentences = [
         f"{key} has no effect with the discriminator {name}"
         for key in chosen
         if not _has_effect(key, name)
     ]
+    if not config.metrics.every:
+        sentences += [
+            f"{key} has no effect without metrics.every"
+            for key in chosen
+            if key.startswith("metrics.") and key != "metrics.every"
+        ]
+    return sentences
 
 
 def _has_effect(key: str, discriminator: str) -> bool:

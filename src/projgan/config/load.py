@@ -42,7 +42,18 @@ RESUME_MAY_CHANGE = frozenset(
         "device",
         "threads",
     )
-) | {"data.path", "features.weights", "transfer.source"}
+) | {
+    "data.path",
+    "features.weights",
+    "transfer.source",
+    "metrics.every",
+    "metrics.share",
+    "metrics.samples",
+    "metrics.judge",
+    "metrics.stop_when_flat",
+    "health.on_collapse",
+    "health.rollbacks",
+}
 """Settings that a resumed run may change: none of them changes what a step computes.
 
 (The weights of the feature networks are in the checkpoint; their file may have moved. What a run

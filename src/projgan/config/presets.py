@@ -16,6 +16,7 @@ from projgan.config.pictures import DataConfig
 from projgan.config.preset import Preset
 from projgan.config.recipes import RECIPES
 from projgan.config.schema import RunConfig
+from projgan.config.watching import MetricsConfig
 from projgan.errors import choose_from
 
 # The reference prepares its discriminator for a regularisation every 16 steps that then does
@@ -47,6 +48,9 @@ _REFERENCE_TRAINING = TrainingConfig(
 # Ours, for short runs on a CPU: a small generator, larger steps, and light heads.
 _QUICK_GENERATOR = GeneratorConfig(z_dim=128, width=32)
 _QUICK_OPTIMIZER = OptimizerConfig(lr_g=1e-3, lr_d=5e-4)
+
+# Measured as often as samples are drawn.
+_MEASURED = MetricsConfig(every=10_000)
 
 # Discriminators trained from pixels, to compare the projected one with: each learns as in its own
 # paper, but for the learning rate of the generator, which is not the one of StyleGAN2's paper.
@@ -86,6 +90,7 @@ _OURS = {
             heads=HeadsConfig(kind="separable"),
             optimizer=_QUICK_OPTIMIZER,
             training=TrainingConfig(images=100_000, batch=8, checkpoint_every=5_000),
+            metrics=_MEASURED,
         ),
     ),
     "few-shot-128": Preset(
@@ -94,6 +99,7 @@ _OURS = {
             preset="few-shot-128",
             data=DataConfig(resolution=128),
             training=TrainingConfig(images=600_000, batch=8),
+            metrics=_MEASURED,
         ),
     ),
     "few-shot-256": Preset(
@@ -102,6 +108,7 @@ _OURS = {
             preset="few-shot-256",
             data=DataConfig(resolution=256),
             training=TrainingConfig(images=1_200_000, batch=8),
+            metrics=_MEASURED,
         ),
     ),
 }

@@ -20,6 +20,7 @@ from projgan.config.networks import (
 )
 from projgan.config.pictures import DataConfig
 from projgan.config.transfer import TransferConfig
+from projgan.config.watching import HealthConfig, MetricsConfig
 from projgan.errors import UsageError
 
 SCHEMA_VERSION = 1
@@ -42,6 +43,8 @@ class RunConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    health: HealthConfig = field(default_factory=HealthConfig)
 
     def __post_init__(self) -> None:
         if self.schema_version != SCHEMA_VERSION:

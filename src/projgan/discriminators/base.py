@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
@@ -26,6 +26,10 @@ class Discriminator(nn.Module):
         """The logits (B, M) of what `look` gave; c: (B,) class indices, with classes only."""
         logits: Tensor = self(*seen, c)
         return logits
+
+    def logits_by_head(self, logits: Tensor) -> Sequence[Tensor]:
+        """The logits (B, M) of a verdict, head by head; by default there is but one."""
+        return (logits,)
 
     def trainable_parameters(self) -> Iterator[nn.Parameter]:
         """What the optimiser gets: the parameters of the learner, nothing frozen."""

@@ -190,6 +190,15 @@ class ProjectedDiscriminator(Discriminator):
         logits: Tensor = self.heads(seen, c)
         return logits
 
+    def logits_by_head(self, logits: Tensor) -> Sequence[Tensor]:
+        """The logits (B, M) of each head, the finest map's first.
+
+        Several networks that see several sizes have heads with several numbers of logits; those
+        count as one.
+        """
+        sizes = {features.input_size for features, _ in self._views()}
+        return logits.chunk(len(self.heads.scales), dim=1) if len(sizes) == 1 else (logits,)
+
     @property
     def learner(self) -> Heads:
         """The heads."""

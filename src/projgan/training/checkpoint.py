@@ -7,6 +7,7 @@ use, live in `projgan.snapshot`; opening those never needs this module.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,21 +41,36 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    root: Path, state: TrainingState, config: RunConfig, *, fingerprint: str, hashes: dict[str, str]
+    root: Path,
+    state: TrainingState,
+    config: RunConfig,
+    *,
+    fingerprint: str,
+    hashes: dict[str, str],
+    as_best: bool = False,
+    anew: bool = False,
 ) -> Path:
     """Write `root/step-N` and return it; one that is there already is left alone.
+
+    Args:
+        fingerprint, hashes: of the pictures, as a whole and by name.
+        as_best: write `root/best`, which replaces the one that is there.
+        anew: remove one that is there already.
 
     Raises:
         DivergedError: a tensor is not finite (such a state is never saved).
         ResourceError: the disk is full or refuses; older checkpoints are intact.
     """
-    target = root / f"step-{state.step:08d}"
-    if target.exists():
-        return target
+    target = root / ("best" if as_best else f"step-{state.step:08d}")
+    if target.exists() and not as_best:
+        if not anew:
+            return target
+        storage.remove_folder(target)
     counters = {
         "step": state.step,
         "images_seen": state.images_seen,
         "elapsed_s": state.elapsed_s,
+        "rollbacks": state.rollbacks,
         "controller": state.controller.state_dict(),
         "averages": state.averages.state_dict(),
         "fingerprint": fingerprint,
@@ -72,7 +88,8 @@ def save_checkpoint(
         ):
             (folder / name).write_text(json.dumps(content), encoding="ascii")
 
-    storage.write_folder(target, write_files, bytes_needed=_bytes_of(state))
+    write = storage.replace_folder if as_best else storage.write_folder
+    write(target, write_files, bytes_needed=_bytes_of(state))
     return target
 
 
@@ -132,8 +149,24 @@ def restore(checkpoint: Checkpoint, state: TrainingState) -> None:
     state.step = checkpoint.counters["step"]
     state.images_seen = checkpoint.counters["images_seen"]
     state.elapsed_s = checkpoint.counters["elapsed_s"]
+    state.rollbacks = checkpoint.counters.get("rollbacks", 0)  # older ones have none
     state.controller.load_state_dict(checkpoint.counters["controller"])
     state.averages.load_state_dict(checkpoint.counters["averages"], device)
+
+
+def find_best(root: Path) -> Checkpoint | None:
+    """The checkpoint that was saved as the best one, if it is there and whole."""
+    for folder in (storage.successor_of(root / "best"), root / "best"):
+        with contextlib.suppress(CheckpointError):
+            return open_checkpoint(folder)
+    return None
+
+
+def forget_after(root: Path, step: int) -> None:
+    """Remove the checkpoints of later steps, the newest first: a crash leaves no gap."""
+    for folder in _folders(root, newest_first=True):
+        if int(folder.name[5:]) > step:
+            storage.remove_folder(folder)
 
 
 def prune(root: Path, keep: int) -> None:

@@ -2,7 +2,7 @@
 
 A run that was killed has lines beyond its last checkpoint. They stay in the file; `resume` appends
 an event that says from where it went on, and `read_history` drops the lines that the event
-overtook.
+overtook. A rollback does the same.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Averages:
     """Means of losses and logits over an interval, added up on the device without waiting for it.
 
     `sign_real` and `sign_fake` are mean signs of logits: +1 for reals and -1 for fakes is a
-    discriminator that is always right, 0 is one that cannot tell. Extras are further losses that
-    some discriminators have, not all of them in every step.
+    discriminator that is always right, 0 is one that cannot tell. Extras are what some steps have
+    beside: further losses, norms of gradients, and lists such as the mean signs of each head.
     """
 
     def __init__(self) -> None:
@@ -61,14 +61,19 @@ class Averages:
         self._sums = row if self._sums is None else self._sums + row
         self.count += 1
         for name, value in (extras or {}).items():
-            total, count = self._extras.get(name, (torch.zeros_like(value), 0))
-            self._extras[name] = (total + value, count + 1)
+            self.note(name, value)
 
-    def means(self) -> dict[str, float]:
-        """Name -> mean since the last `clear`; empty if nothing was added."""
+    def note(self, name: str, value: Tensor) -> None:
+        """Count one value of an extra: a scalar, or a vector whose length stays the same."""
+        value = value.detach().to(torch.float32)
+        total, count = self._extras.get(name, (torch.zeros_like(value), 0))
+        self._extras[name] = (total + value, count + 1)
+
+    def means(self) -> dict[str, Any]:
+        """Name -> mean since the last `clear`, of vectors a list; empty if no loss was added."""
         if self._sums is None:
             return {}
-        extras = {name: float(total) / count for name, (total, count) in self._extras.items()}
+        extras = {name: (total / count).tolist() for name, (total, count) in self._extras.items()}
         return dict(zip(NAMES, (self._sums / self.count).tolist(), strict=True)) | extras
 
     def clear(self) -> None:
@@ -80,7 +85,7 @@ class Averages:
         return {
             "sums": None if self._sums is None else self._sums.tolist(),
             "count": self.count,
-            "extras": {name: [float(total), n] for name, (total, n) in self._extras.items()},
+            "extras": {name: [total.tolist(), n] for name, (total, n) in self._extras.items()},
         }
 
     def load_state_dict(self, values: dict[str, Any], device: torch.device) -> None:
@@ -105,7 +110,7 @@ def append_line(path: Path, values: dict[str, Any]) -> None:
 def read_history(path: Path) -> list[dict[str, Any]]:
     """The lines of the run as it went in the end.
 
-    Left out are events and what a resume overtook.
+    Left out are events and what a resume or a rollback overtook.
     A last line that a crash cut short is left out.
     """
     rows: list[dict[str, Any]] = []
@@ -116,7 +121,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
         except ValueError:
             continue
-        if row.get("event") == "resume":
+        if row.get("event") in ("resume", "rollback"):
             rows = [old for old in rows if old["images_seen"] <= row["images_seen"]]
         elif "event" not in row:
             rows.append(row)

@@ -15,7 +15,7 @@ from projgan.augment.composite import composite
 from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
 from projgan.errors import DivergedError
-from projgan.rng import torch_stream
+from projgan.rng import derive_seed, torch_stream
 from projgan.training.state import TrainingState
 
 Parts = Sequence[Tensor]
@@ -42,6 +42,10 @@ class Outcome:
         return sum(self.extras.values(), self.loss_real + self.loss_fake)
 
 
+_NORM_NAMES = {"generator": "grad_norm_g", "discriminator": "grad_norm_d"}
+"""Of the gradients of an update, in the history; a penalty's are not told."""
+
+
 class StepMachinery:
     """The parts of a step; holds settings and no state.
 
@@ -61,8 +65,14 @@ class StepMachinery:
         self._augment, self._labels = augment, labels
 
     def _latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
-        """The step's latents, which seed, step and turn determine: k times (b, z_dim)."""
-        stream = torch_stream(self.seed, f"latents, {turn}", state.step)
+        """The step's latents, k times (b, z_dim): seed, step and turn determine them.
+
+        After a rollback they are others, or the run would fall the same way again.
+        """
+        seed = self.seed
+        if state.rollbacks:
+            seed = derive_seed(seed, "rollback", state.rollbacks)
+        stream = torch_stream(seed, f"latents, {turn}", state.step)
         z = torch.randn(self.batch, state.generator.z_dim, generator=stream)
         return z.to(self.device).split(self.micro_batch)
 
@@ -126,6 +136,8 @@ class StepMachinery:
         norm = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
         self._require_finite(state, losses, f"{name} loss")
         self._require_finite(state, [norm], f"{name} gradient")
+        if name in _NORM_NAMES:
+            state.averages.note(_NORM_NAMES[name], norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -142,6 +154,11 @@ class StepMachinery:
         for o in outcomes:
             loss_d = o.loss_real + o.loss_fake
             state.averages.add(o.loss_g, loss_d, o.real_logits, o.fake_logits, extras=o.extras)
+            for name, logits in (("heads_real", o.real_logits), ("heads_fake", o.fake_logits)):
+                parts = state.discriminator.logits_by_head(logits)
+                if len(parts) > 1:
+                    signs = torch.stack([part.sign().mean() for part in parts])
+                    state.averages.note(name, signs)
         if state.controller.is_steering:
             count = len(outcomes)
             state.controller.observe(

@@ -11,13 +11,19 @@ from types import FrameType
 
 
 class StopRequest:
-    """Set by a signal, read by the loop between two steps."""
+    """Set by a signal, or by whoever finds the run complete; read by the loop between two steps.
+
+    Attributes:
+        signal_number: of the signal, else 0.
+        reason: why the run is complete before its budget is used up, else empty.
+    """
 
     def __init__(self) -> None:
         self.signal_number = 0
+        self.reason = ""
 
     def __bool__(self) -> bool:
-        return self.signal_number != 0
+        return self.signal_number != 0 or bool(self.reason)
 
 
 @contextlib.contextmanager
@@ -29,7 +35,7 @@ def catch_signals() -> Iterator[StopRequest]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if request:
+        if request.signal_number:
             # Asked twice: the last checkpoint is on disk, a save in progress is not.
             os._exit(128 + number)
         request.signal_number = number

@@ -35,6 +35,8 @@ class TrainingState:
     """Real images shown to the discriminator."""
     elapsed_s: float = 0.0
     """Seconds of training, over all sittings."""
+    rollbacks: int = 0
+    """How often the run went back to an earlier checkpoint because it had collapsed."""
     controller: Controller = field(default_factory=Controller)
     """Of the probability of adaptive augmentations."""
     averages: Averages = field(default_factory=Averages)

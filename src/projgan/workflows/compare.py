@@ -89,6 +89,7 @@ def compare(
     if minutes is not None:
         shared["training.minutes"] = str(minutes)
     _check_numbers(seeds, samples)
+    shared.setdefault("metrics.every", "0")  # turns are measured alike, at the sample grids
     base, chosen = choose(presets, contenders)
     if every is not None:
         shared["training.sample_every"] = str(every)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
+from torch import Tensor
 
 from projgan.data.dataset import PreparedSet
 from projgan.evaluation.extractors import Extractor
@@ -33,6 +35,9 @@ class Lite1Distance:
         name: what the distance is called, "fd-lite1".
         description: what it looks through, in words.
         num_reals, num_samples: how many pictures each side has.
+        real: features of the reals, (N, 1280).
+        saturation: share of the reals' pixel values at either end of the range.
+        seconds_per_real: that a real took.
     """
 
     def __init__(
@@ -50,14 +55,19 @@ class Lite1Distance:
         self.num_samples = samples or self.num_reals
         chosen = spaced(len(data), limit)
         self._classes = classes_like(data, chosen, self.num_samples)
-        self._real = self._extractor.features(real_batches(data, chosen, progress))
+        started, self._at_end, self._values = time.monotonic(), 0, 0
+        self.real = self._extractor.features(self._counted(real_batches(data, chosen, progress)))
+        self.seconds_per_real = (time.monotonic() - started) / self.num_reals
+        self.saturation = self._at_end / self._values
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
         """The distance, under the name that the history uses."""
-        seeds = range(self.num_samples)
-        fakes = sample_batches(snapshot, seeds, self._classes)
-        fake = self._extractor.features(fakes)
-        return {"fd_lite1": round(frechet_distance(fake, self._real), 3)}
+        fake = self.features(self.fakes(snapshot))
+        return {"fd_lite1": round(frechet_distance(fake, self.real), 3)}
+
+    def features(self, batches: Iterable[Tensor]) -> Tensor:
+        """Features of uint8 pictures (b, C, H, W): (N, 1280), on the CPU."""
+        return self._extractor.features(batches)
 
     def floor(self) -> float | None:
         """The distance between two halves of the reals; None for fewer than four.
@@ -67,4 +77,15 @@ class Lite1Distance:
         """
         if self.num_reals < 4:
             return None
-        return round(frechet_distance(*halves(self._real)), 3)
+        return round(frechet_distance(*halves(self.real)), 3)
+
+    def _counted(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The same pictures, uint8; how many of their values lie at an end is kept."""
+        for pictures in batches:
+            self._at_end += int(((pictures == 0) | (pictures == 255)).sum())
+            self._values += pictures.numel()
+            yield pictures
+
+    def fakes(self, snapshot: Snapshot) -> Iterator[Tensor]:
+        """The samples that are measured, batch by batch, uint8."""
+        return sample_batches(snapshot, range(self.num_samples), self._classes)

@@ -1,0 +1,195 @@
+"""One sitting of a run: from a state that is ready to the end, a pause or a signal."""
+
+from __future__ import annotations
+
+import math
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from projgan.build import make_augment
+from projgan.config.schema import RunConfig
+from projgan.data.dataset import PreparedSet
+from projgan.data.sampler import Sampler
+from projgan.errors import DivergedError, StoppedBySignal
+from projgan.generators.plugin import is_outside
+from projgan.rundir import RunDir
+from projgan.training.allocator import keep_freed_memory
+from projgan.training.health import FALLEN
+from projgan.training.history import append_line
+from projgan.training.loop import Budget, Every, run_loop
+from projgan.training.signals import StopRequest, catch_signals
+from projgan.training.state import TrainingState
+from projgan.training.step import TrainStep
+from projgan.training.transfer import Transfer
+from projgan.workflows.recorder import Metric, Recorder
+from projgan.workflows.rollback import find_way_back, roll_back
+from projgan.workflows.start import note_transfer
+from projgan.workflows.watch import Watch
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a finished run lies and how it went."""
+
+    run: Path
+    images_seen: int
+    elapsed_s: float
+    signal_number: int = 0
+    """Of a Ctrl-C or SIGTERM that came when there was nothing left to stop."""
+    has_outside_code: bool = False
+    """Whether whoever opens or resumes it must allow the code of its generator."""
+    ended: str = ""
+    """Why the run ended before its budget was used up; empty if it did not."""
+
+    @property
+    def images_per_s(self) -> float:
+        """Over all sittings, with nothing but the steps counted."""
+        return self.images_seen / max(self.elapsed_s, 1e-9)
+
+
+def budget_of(config: RunConfig) -> Budget:
+    """How long the config lets a run be."""
+    return Budget(config.training.images, config.training.minutes * 60 or math.inf)
+
+
+def sit(
+    run: RunDir,
+    config: RunConfig,
+    pictures: PreparedSet,
+    state: TrainingState,
+    transfer: Transfer | None,
+    *,
+    until: int | None,
+    metric: Metric | None,
+    watch: Watch,
+) -> TrainResult:
+    """Train from `state` to the end, a pause or a signal."""
+    training = config.training
+    budget = budget_of(config)
+    torch.set_num_threads(training.threads)
+    keep_freed_memory()
+    with catch_signals() as stop:
+        if run.history.exists():
+            append_line(run.history, {"event": "resume", "images_seen": state.images_seen})
+        recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
+        recorder.begin(state)
+        if transfer is not None:
+            note_transfer(run, transfer)
+            recorder.save(state)  # from here on, the source may go
+        watch.begin(state, config)
+        sitting = _Sitting(run, config, pictures, state, recorder, stop=stop, watch=watch)
+        try:
+            sitting.train(budget, training.images if until is None else until)
+        finally:
+            watch.end()
+        if not budget.is_used_up(state):
+            saved = recorder.save(state)
+            if stop.signal_number:
+                raise _stopped(stop.signal_number, state, saved, run, config)
+    return TrainResult(
+        run.root,
+        state.images_seen,
+        state.elapsed_s,
+        signal_number=stop.signal_number,
+        has_outside_code=is_outside(config.generator.name),
+        ended="" if budget.is_used_up(state) else stop.reason,
+    )
+
+
+class _Sitting:
+    """The loop with all that hangs on it; it begins anew after a rollback."""
+
+    def __init__(
+        self,
+        run: RunDir,
+        config: RunConfig,
+        pictures: PreparedSet,
+        state: TrainingState,
+        recorder: Recorder,
+        *,
+        stop: StopRequest,
+        watch: Watch,
+    ) -> None:
+        self._run, self._config, self._pictures = run, config, pictures
+        self._state, self._recorder, self._stop, self._watch = state, recorder, stop, watch
+
+    def train(self, budget: Budget, until: int) -> None:
+        """To the end, a pause or a stop, over as many rollbacks as there may be.
+
+        Raises: DivergedError: a number is not finite or the run has collapsed, and it does not go
+            back.
+        """
+        while True:
+            try:
+                self._recorder.decide(self._state, self._stop)  # what was measured before a crash
+                self._loop(budget, until)
+                return
+            except DivergedError as error:
+                self._fall(error)
+
+    def _loop(self, budget: Budget, until: int) -> None:
+        config, data, state = self._config, self._pictures, self._state
+        labels = data.classes_of(range(len(data))) if config.data.conditional else None
+        augment = make_augment(config, is_stronger=state.rollbacks > 0)
+        callbacks = self._recorder.callbacks()
+        run_loop(
+            state,
+            TrainStep(config, augment, labels),
+            data,
+            Sampler(len(data), seed=config.training.seed, mirror=config.data.mirror),
+            budget=budget,
+            until=until,
+            callbacks=[
+                Every(1, self._watch.step, at_end=False),
+                *callbacks,
+                # After the checkpoint: a resume from it finds the same lines and decides the same.
+                Every(1, lambda state: self._recorder.decide(state, self._stop), at_end=False),
+            ],
+            stop=self._stop,
+        )
+        if self._stop.reason and not budget.is_used_up(state):
+            self._recorder.journal.event("flat", state.images_seen, {"reason": self._stop.reason})
+            self._watch.note(f"the run ends: {self._stop.reason}")
+            for callback in callbacks:
+                if callback.at_end and not callback.is_due(state, config.training.batch):
+                    callback.action(state)
+
+    def _fall(self, error: DivergedError) -> None:
+        """Go back to a checkpoint, or raise the error with what the user needs to know."""
+        run, config, state = self._run, self._config, self._state
+        if self._recorder.journal.state not in FALLEN:
+            self._recorder.journal.diverged(state.images_seen, error.what)
+        checkpoint = find_way_back(run, state, self._recorder)
+        if checkpoint is not None:
+            roll_back(run, state, checkpoint, self._recorder, reason=error.what)
+            self._watch.note(
+                f"{error.what}: back to {state.images_seen:,} images with other latents and "
+                f"stronger augmentation (rollback {state.rollbacks} of {config.health.rollbacks})"
+            )
+            return
+        error.where, error.safe = str(run.root), "its checkpoints, snapshots and samples"
+        if self._recorder.has_fallen(state):
+            error.safe = str(self._recorder.save(state))
+            error.next_command = f"projgan sample {run.best} --grid    (the best that it had)"
+            raise error
+        error.next_command = (
+            f"projgan train {config.data.path} --out NEW --set training.precision=fp32 "
+            f"--set optimizer.lr_g={config.optimizer.lr_g / 2:g}"
+        )
+        raise error
+
+
+def _stopped(
+    number: int, state: TrainingState, saved: Path, run: RunDir, config: RunConfig
+) -> StoppedBySignal:
+    flag = " --allow-code" if is_outside(config.generator.name) else ""
+    cause = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+    return StoppedBySignal(
+        f"stopped by {cause} after {state.images_seen:,} images; everything is saved",
+        signal_number=number,
+        safe=str(saved),
+        next_command=f"projgan resume {run.root}{flag}",
+    )
