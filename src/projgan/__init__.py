@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from projgan.discriminators.projected import ProjectedDiscriminator
     from projgan.generators.base import Generator, register
     from projgan.snapshot import Snapshot
-    from projgan.workflows.train import TrainResult, resume, train
+    from projgan.workflows.sitting import TrainResult
+    from projgan.workflows.train import resume, train
 
 __version__ = "0.1.0"
 
@@ -24,7 +25,7 @@ _HOMES = {
     "Generator": "projgan.generators.base",
     "ProjectedDiscriminator": "projgan.discriminators.projected",
     "Snapshot": "projgan.snapshot",
-    "TrainResult": "projgan.workflows.train",
+    "TrainResult": "projgan.workflows.sitting",
     "register": "projgan.generators.base",
     "resume": "projgan.workflows.train",
     "train": "projgan.workflows.train",

@@ -21,7 +21,8 @@ from projgan.images import to_uint8
 from projgan.snapshot import Snapshot
 from projgan.workflows.demo import demo
 from projgan.workflows.distance import Lite1Distance
-from projgan.workflows.train import TrainResult, plan, resume, train
+from projgan.workflows.sitting import TrainResult
+from projgan.workflows.train import plan, resume, train
 from projgan.workflows.watch import Watch
 from tiny import tiny_options
 

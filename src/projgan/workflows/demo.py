@@ -15,7 +15,8 @@ from projgan.errors import UsageError
 from projgan.rundir import RunDir, first_free
 from projgan.training.history import read_history
 from projgan.workflows.distance import Lite1Distance
-from projgan.workflows.train import TrainResult, plan, train
+from projgan.workflows.sitting import TrainResult
+from projgan.workflows.train import plan, train
 from projgan.workflows.use import interpolate, sample
 from projgan.workflows.watch import Watch
 

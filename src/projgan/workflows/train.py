@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
-import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from projgan import storage
-from projgan.build import make_augment, settle
+from projgan.build import settle
 from projgan.config.effect import without_effect
 from projgan.config.load import (
     RESUME_MAY_CHANGE,
@@ -30,42 +27,19 @@ from projgan.config.schema import RunConfig
 from projgan.data.classes import count_in_words, settle_classes
 from projgan.data.dataset import PreparedSet, compare
 from projgan.data.prepare import open_cached
-from projgan.data.sampler import Sampler
-from projgan.errors import DataError, DivergedError, StoppedBySignal, UsageError
-from projgan.generators.plugin import admit, is_outside
+from projgan.errors import DataError, UsageError
+from projgan.generators.plugin import admit
 from projgan.rundir import RunDir
-from projgan.training.allocator import keep_freed_memory
 from projgan.training.checkpoint import Checkpoint, find_latest, restore
 from projgan.training.history import append_line
-from projgan.training.loop import Budget, Every, run_loop
-from projgan.training.signals import catch_signals
-from projgan.training.state import TrainingState, new_state
-from projgan.training.step import TrainStep
-from projgan.training.transfer import Transfer
-from projgan.workflows.recorder import Metric, Recorder
-from projgan.workflows.start import begin_from, find_source, note_transfer
+from projgan.training.state import new_state
+from projgan.workflows.recorder import Metric
+from projgan.workflows.sitting import TrainResult, sit
+from projgan.workflows.start import begin_from, find_source
 from projgan.workflows.watch import Watch
 
 _RESIDENT_SHARE = 0.25
 """Share of a CUDA device's free memory that the pictures may take."""
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """Where a finished run lies and how it went."""
-
-    run: Path
-    images_seen: int
-    elapsed_s: float
-    signal_number: int = 0
-    """Of a Ctrl-C or SIGTERM that came when there was nothing left to stop."""
-    has_outside_code: bool = False
-    """Whether whoever opens or resumes it must allow the code of its generator."""
-
-    @property
-    def images_per_s(self) -> float:
-        """Over all sittings, with nothing but the steps counted."""
-        return self.images_seen / max(self.elapsed_s, 1e-9)
 
 
 def plan(
@@ -163,7 +137,7 @@ def train(
     run.create(overwrite=overwrite)
     with run.locked():
         storage.write_text(run.config, to_json(config))
-        return _run(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
+        return sit(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
 
 
 def resume(
@@ -215,92 +189,13 @@ def resume(
             transfer = begin_from(state, config, find_source(config)[1], watch)
         if config != saved:
             storage.write_text(run.config, to_json(config))
-        return _run(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
+        return sit(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
 
 
 def run_name(data: str | Path) -> str:
     """A folder name from the name of the pictures' folder or file."""
     stem = Path(data).resolve().stem
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
-
-
-def budget_of(config: RunConfig) -> Budget:
-    """How long the config lets a run be."""
-    return Budget(config.training.images, config.training.minutes * 60 or math.inf)
-
-
-def _run(
-    run: RunDir,
-    config: RunConfig,
-    pictures: PreparedSet,
-    state: TrainingState,
-    transfer: Transfer | None,
-    *,
-    until: int | None,
-    metric: Metric | None,
-    watch: Watch,
-) -> TrainResult:
-    """Train from `state` to the end, a pause or a signal."""
-    training = config.training
-    budget = budget_of(config)
-    torch.set_num_threads(training.threads)
-    keep_freed_memory()
-    with catch_signals() as stop:
-        if run.history.exists():
-            append_line(run.history, {"event": "resume", "images_seen": state.images_seen})
-        recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
-        recorder.begin(state)
-        if transfer is not None:
-            note_transfer(run, transfer)
-            recorder.save(state)  # from here on, the source may go
-        watch.begin(state, config)
-        labels = pictures.classes_of(range(len(pictures))) if config.data.conditional else None
-        sampler = Sampler(len(pictures), seed=training.seed, mirror=config.data.mirror)
-        show = Every(1, watch.step, at_end=False)
-        try:
-            run_loop(
-                state,
-                TrainStep(config, make_augment(config), labels),
-                pictures,
-                sampler,
-                budget=budget,
-                until=training.images if until is None else until,
-                callbacks=[show, *recorder.callbacks()],
-                stop=stop,
-            )
-        except DivergedError as error:
-            error.where, error.safe = str(run.root), "its checkpoints, snapshots and samples"
-            error.next_command = (
-                f"projgan train {config.data.path} --out NEW --set training.precision=fp32 "
-                f"--set optimizer.lr_g={config.optimizer.lr_g / 2:g}"
-            )
-            raise
-        finally:
-            watch.end()
-        if not budget.is_used_up(state):
-            saved = recorder.save(state)
-            if stop:
-                raise _stopped(stop.signal_number, state, saved, run, config)
-    return TrainResult(
-        run.root,
-        state.images_seen,
-        state.elapsed_s,
-        signal_number=stop.signal_number,
-        has_outside_code=is_outside(config.generator.name),
-    )
-
-
-def _stopped(
-    number: int, state: TrainingState, saved: Path, run: RunDir, config: RunConfig
-) -> StoppedBySignal:
-    flag = " --allow-code" if is_outside(config.generator.name) else ""
-    cause = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-    return StoppedBySignal(
-        f"stopped by {cause} after {state.images_seen:,} images; everything is saved",
-        signal_number=number,
-        safe=str(saved),
-        next_command=f"projgan resume {run.root}{flag}",
-    )
 
 
 def _open_pictures(

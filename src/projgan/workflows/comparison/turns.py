@@ -13,7 +13,8 @@ from projgan.workflows.comparison.contenders import Entry
 from projgan.workflows.comparison.outcomes import RunOutcome
 from projgan.workflows.comparison.record import read_curve
 from projgan.workflows.recorder import Metric
-from projgan.workflows.train import TrainResult, budget_of, resume, train
+from projgan.workflows.sitting import TrainResult, budget_of
+from projgan.workflows.train import resume, train
 from projgan.workflows.watch import Watch
 
 
