@@ -39,6 +39,7 @@ def test_train_fills_the_run_folder(trained: Path) -> None:
         "config.json",
         "history.jsonl",
         "history.png",
+        "report.html",
         "samples",
         "snapshots",
     }

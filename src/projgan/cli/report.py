@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("run", help="the run folder; a run that is going on can be read too")
     add_out(parser, "report.html in the run folder", "the page", overwrite="replace another page")
-    parser.add_argument("--open", action="store_true", help="show it in the browser of this machine")
+    parser.add_argument(
+        "--open", action="store_true", help="show it in the browser of this machine"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -120,5 +120,7 @@ def _name_states(figure: Any, rows: list[Row]) -> None:
         return
     from matplotlib.patches import Patch  # noqa: PLC0415 - slow to import
 
-    patches = [Patch(color=COLOURS[colour_of_state(state)], alpha=0.3, label=state) for state in states]
+    patches = [
+        Patch(color=COLOURS[colour_of_state(state)], alpha=0.3, label=state) for state in states
+    ]
     figure.legend(handles=patches, loc="outside lower center", ncols=len(states), frameon=False)

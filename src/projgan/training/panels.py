@@ -109,9 +109,7 @@ STATE_COLOURS = {
 def points_of(rows: Iterable[Row], key: str) -> Points:
     """(images seen, value) of the rows that have a number under `key`."""
     return [
-        (row["images_seen"], row[key])
-        for row in rows
-        if isinstance(row.get(key), (int, float)) and not isinstance(row[key], bool)
+        (row["images_seen"], row[key]) for row in rows if isinstance(row.get(key), (int, float))
     ]
 
 

@@ -24,6 +24,7 @@ from projgan.training.state import TrainingState
 from projgan.training.step import TrainStep
 from projgan.training.transfer import Transfer
 from projgan.workflows.recorder import Metric, Recorder
+from projgan.workflows.report import refresh_report
 from projgan.workflows.start import note_transfer
 from projgan.workflows.watch import Watch
 
@@ -99,10 +100,11 @@ def sit(
             raise
         finally:
             watch.end()
-        if not budget.is_used_up(state):
-            saved = recorder.save(state)
-            if stop:
-                raise _stopped(stop.signal_number, state, saved, run, config)
+        saved = None if budget.is_used_up(state) else recorder.save(state)
+        if until is None and stop.signal_number != signal.SIGTERM:  # which asks for haste
+            refresh_report(run, watch.note)
+        if saved and stop:
+            raise _stopped(stop.signal_number, state, saved, run, config)
     return TrainResult(
         run.root,
         state.images_seen,

@@ -31,9 +31,7 @@ def without_places(config: RunConfig) -> RunConfig:
         config,
         data=dataclasses.replace(config.data, path=PurePath(config.data.path).name),
         features=dataclasses.replace(config.features, weights=weights),
-        transfer=dataclasses.replace(
-            config.transfer, source=PurePath(config.transfer.source).name
-        ),
+        transfer=dataclasses.replace(config.transfer, source=PurePath(config.transfer.source).name),
     )
 
 

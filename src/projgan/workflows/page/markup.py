@@ -29,7 +29,9 @@ def both(words: Both) -> str:
     english, japanese = words
     if english == japanese:
         return english
-    return f'<span class="en" lang="en">{english}</span><span class="ja" lang="ja">{japanese}</span>'
+    return (
+        f'<span class="en" lang="en">{english}</span><span class="ja" lang="ja">{japanese}</span>'
+    )
 
 
 def code(value: object) -> str:
@@ -70,7 +72,9 @@ def table(head: Sequence[Both], rows: Iterable[Sequence[str]], kind: str = "") -
         cells = [f'<th scope="row">{first}</th>']
         for words, cell in zip(head[1:], rest, strict=True):
             kind = "" if cell else ' class="none"'
-            cells.append(f'<td{kind}><span class="of" aria-hidden="true">{both(words)}</span>{cell}</td>')
+            cells.append(
+                f'<td{kind}><span class="of" aria-hidden="true">{both(words)}</span>{cell}</td>'
+            )
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return "\n".join([*lines, "</tbody></table>"])
 

@@ -81,14 +81,15 @@ def again(story: Story) -> str:
 _TRAIN_AGAIN = (
     "The same pictures with this command give the same run; places are cut down to their names. "
     "The run's own <code>config.json</code> says the same to <code>--config</code>.",
-    "同じ画像とこのコマンドで、同じ学習をやり直せます (パスは名前だけにしてあります)。実行フォルダの "
-    "<code>config.json</code> を <code>--config</code> に渡しても同じです。",
+    "同じ画像とこのコマンドで、同じ学習をやり直せます (パスは名前だけにしてあります)。"
+    "実行フォルダの <code>config.json</code> を <code>--config</code> に渡しても同じです。",
 )
 _USE = ("What can be done with the run:", "この実行を使うには:")
 _OUTSIDE = (
     "Its generator is code from outside projgan, which must be importable; look at it before you "
     "allow it.",
-    "この生成器は projgan の外のコードです。import できる必要があり、許可する前に中身を確かめてください。",
+    "この生成器は projgan の外のコードです。import できる必要があります。"
+    "許可する前に中身を確かめてください。",
 )
 
 
@@ -97,13 +98,14 @@ def _sittings(story: Story) -> str:
     changed = [event for event in story.events if event["event"] == "data changed"]
     found = []
     if resumes:
-        at = text(", ".join(f"{int(event.get('images_seen', 0)):,}" for event in resumes))
+        at = text(", ".join(f"{event['images_seen']:,}" for event in resumes))
         found.append(
             paragraph(
                 (
                     f"It was resumed {len(resumes)} time(s), after {at} images, which changes no "
                     "step on the same machine.",
-                    f"{len(resumes)} 回再開されました ({at} 枚の時点)。同じ計算機なら結果は変わりません。",
+                    f"{len(resumes)} 回再開されました ({at} 枚の時点)。"
+                    "同じ計算機なら結果は変わりません。",
                 )
             )
         )

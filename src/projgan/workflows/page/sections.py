@@ -52,12 +52,19 @@ def state(story: Story) -> str:
         return ""
     name = str(name)
     said, advice = STATES.get(name, ((text(name), text(name)), ("", "")))
-    own = story.last("advice")
-    if own:
-        advice = (text(own), text(own))
     body = f"<p><b>{both(said)}</b> {both(advice)}</p>"
+    reason = _reason(name, story)
+    body += f'<p class="soft">{text(reason)}</p>' if reason else ""
     box = f'<div class="state tone-{colour_of_state(name)}">{body}</div>'
     return section("state", ("State and advice", "状態と助言"), [box])
+
+
+def _reason(name: str, story: Story) -> str:
+    """The figures that the newest event about this state gives, or nothing."""
+    noted = [event for event in story.events if event.get("state") == name]
+    if not noted or not noted[-1].get("reason"):
+        return ""
+    return f"{noted[-1]['images_seen']:,}: {noted[-1]['reason']}"
 
 
 def samples(story: Story) -> str:
@@ -180,7 +187,11 @@ def _legend_of_states(story: Story) -> str:
 def metrics(story: Story) -> str:
     """The figures of the history, each with its meaning."""
     keys = [key for key in MEANINGS if points_of(story.rows, key)]
-    known = {*keys, *_NO_METRIC, *(line.key for p in panels_with_data(story.rows) for line in p.lines)}
+    known = {
+        *keys,
+        *_NO_METRIC,
+        *(line.key for p in panels_with_data(story.rows) for line in p.lines),
+    }
     others = dict.fromkeys(key for row in story.rows for key in row if key not in known)
     own = {key: Meaning((text(key), text(key)), OWN_METRIC) for key in others}
     rows = [

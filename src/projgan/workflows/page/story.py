@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ def read_story(root: Path) -> Story:
         name=run.root.resolve().name,
         run=run,
         config=_config(run),
-        rows=[row for row in read_history(run.history) if _is_row(row)],
+        rows=[plain for row in read_history(run.history) if (plain := _plain(row))],
         events=_events(run.history),
         grids=evenly(grids, MAX_GRIDS),
         num_grids=len(grids),
@@ -94,8 +95,15 @@ def _grids(folder: Path) -> list[tuple[int, Path]]:
     return [(int(path.stem), path) for path in files if re.fullmatch(r"\d{9}", path.stem)]
 
 
-def _is_row(row: Row) -> bool:
-    return isinstance(row.get("images_seen"), (int, float))
+def _plain(row: Row) -> Row:
+    """What a line has of finite numbers, and its state; empty if it does not say where it is."""
+    kept = {key: value for key, value in row.items() if key == "state" or _is_number(value)}
+    return kept if "images_seen" in kept else {}
+
+
+def _is_number(value: object) -> bool:
+    is_one = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_one and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def _events(history: Path) -> list[Row]:
@@ -109,7 +117,7 @@ def _events(history: Path) -> list[Row]:
         except ValueError:
             continue
         if isinstance(row, dict) and "event" in row:
-            found.append(row)
+            found.append(row if _is_number(row.get("images_seen")) else row | {"images_seen": 0})
     return found
 
 

@@ -34,7 +34,8 @@ MEANINGS = {
         (
             "Another distance between samples and pictures, to be trusted for small sets too; "
             "around 0 they cannot be told apart.",
-            "サンプルと学習画像のもう一つの距離。枚数が少なくても信頼でき、0 付近なら見分けがつかない。",
+            "サンプルと学習画像のもう一つの距離。"
+            "枚数が少なくても信頼でき、0 付近なら見分けがつかない。",
         ),
         "lower",
     ),
