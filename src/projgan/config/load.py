@@ -42,7 +42,13 @@ RESUME_MAY_CHANGE = frozenset(
         "device",
         "threads",
     )
-) | {"data.path", "features.weights", "transfer.source"}
+) | {
+    "data.path",
+    "features.weights",
+    "transfer.source",
+    "tracking.trackers",
+    "tracking.project",
+}
 """Settings that a resumed run may change: none of them changes what a step computes.
 
 (The weights of the feature networks are in the checkpoint; their file may have moved. What a run

@@ -19,6 +19,7 @@ from projgan.config.networks import (
     ProjectorConfig,
 )
 from projgan.config.pictures import DataConfig
+from projgan.config.tracking import TrackingConfig
 from projgan.config.transfer import TransferConfig
 from projgan.errors import UsageError
 
@@ -42,6 +43,7 @@ class RunConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     def __post_init__(self) -> None:
         if self.schema_version != SCHEMA_VERSION:

@@ -26,6 +26,7 @@ from projgan.training.transfer import Transfer
 from projgan.workflows.recorder import Metric, Recorder
 from projgan.workflows.report import refresh_report
 from projgan.workflows.start import note_transfer
+from projgan.workflows.trackers import tracked
 from projgan.workflows.watch import Watch
 
 
@@ -68,7 +69,7 @@ def sit(
     budget = budget_of(config)
     torch.set_num_threads(training.threads)
     keep_freed_memory()
-    with catch_signals() as stop:
+    with catch_signals() as stop, tracked(run, config, state, watch.note) as trackers:
         if run.history.exists():
             append_line(run.history, {"event": "resume", "images_seen": state.images_seen})
         recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
@@ -88,7 +89,7 @@ def sit(
                 sampler,
                 budget=budget,
                 until=training.images if until is None else until,
-                callbacks=[show, *recorder.callbacks()],
+                callbacks=[show, *recorder.callbacks(), *trackers.callbacks()],
                 stop=stop,
             )
         except DivergedError as error:
