@@ -1,6 +1,6 @@
 """wandb, mlflow and aim as far as accelerate's trackers call them; they write down what they hear.
 
-What accelerate does with them is accelerate's own code; only the packages below it are stood in for.
+What accelerate does with them is accelerate's own code; only the packages below it are not there.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def finish(result: Any, *, as_json: bool) -> dict[str, Any]:
             f"trained on {result.images_seen:,} images ({result.images_per_s:.1f} a second): "
             f"{result.run}"
         )
-        print(f"look at:  {result.run}/samples, {result.run}/history.png")
+        print(f"look at:  {result.run}/report.html, {result.run}/samples")
         print(f"next:     projgan sample {result.run} --seeds 0-63 --grid{flag}")
     return {
         "run": str(result.run),
