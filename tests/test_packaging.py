@@ -97,6 +97,8 @@ def test_wheel_holds_the_package_and_its_licence(tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     info = f"projgan-{projgan.__version__}.dist-info"
     assert {"projgan/py.typed", "projgan/cli/main.py"} <= set(names)
+    page = "projgan/workflows/page/page"
+    assert {f"{page}.css", f"{page}.js"} <= set(names)
     assert {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"} <= set(names)
     assert {name.split("/")[0] for name in names} == {"projgan", info}
     assert metadata("projgan")["License-Expression"] == "Apache-2.0"

@@ -21,6 +21,8 @@ class RunDir:
         self.config = self.root / "config.json"
         self.history = self.root / "history.jsonl"
         self.chart = self.root / "history.png"
+        self.report = self.root / "report.html"
+        self.trackers = self.root / "trackers.json"
         self.samples = self.root / "samples"
         self.checkpoints = self.root / "checkpoints"
         self.snapshots = self.root / "snapshots"

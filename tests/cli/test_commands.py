@@ -39,6 +39,7 @@ def test_train_fills_the_run_folder(trained: Path) -> None:
         "config.json",
         "history.jsonl",
         "history.png",
+        "report.html",
         "samples",
         "snapshots",
     }
@@ -152,7 +153,9 @@ def test_signals_and_kills_in_the_middle_end_in_the_same_weights(
     assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number)
     if number != signal.SIGKILL:
         assert len(err.splitlines()[-3:]) == 3 and f"projgan resume {stopped}" in err
+    assert (stopped / "report.html").exists() == (number == signal.SIGINT)
     printed(trained, "resume", str(stopped))
+    assert (stopped / "report.html").exists()
     newest = [max((run / "checkpoints").glob("step-*")) for run in (straight, stopped)]
     assert newest[0].name == newest[1].name == "step-00000012"
     for file in newest[0].glob("*.safetensors"):

@@ -90,6 +90,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", metavar="N", help="CPU threads (default: all cores)")
     add_device(parser)
     parser.add_argument(
+        "--track",
+        metavar="NAME",
+        help="also record with tensorboard, wandb, mlflow or aim; several with commas",
+    )
+    parser.add_argument(
         "--set",
         dest="settings",
         action="append",
@@ -140,6 +145,7 @@ SHORT_NAMES = {
     "metrics_every": "metrics.every",
     "stop_when_flat": "metrics.stop_when_flat",
     "on_collapse": "health.on_collapse",
+    "track": "tracking.trackers",
 }
 """Options that stand for a setting."""
 

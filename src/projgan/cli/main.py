@@ -26,6 +26,7 @@ COMMANDS = {
     "sample": "make pictures with a trained generator",
     "interpolate": "make a looping film through the latents of some seeds",
     "evaluate": "say how good samples are: distances, precision, recall, diversity",
+    "report": "write the page of a run: samples over time, chart, figures, settings, commands",
     "compare": "train several ways on the same pictures: who gets closer, and how soon",
     "prepare": "turn pictures into a prepared set or a zip, and say what was left out",
     "presets": "list the presets, or show all settings of one",

@@ -124,7 +124,7 @@ def finish(result: Any, *, as_json: bool) -> dict[str, Any]:
         )
         if result.ended:
             print(f"ended early: {result.ended}")
-        print(f"look at:  {result.run}/samples, {result.run}/history.png")
+        print(f"look at:  {result.run}/report.html, {result.run}/samples")
         print(f"next:     projgan sample {result.run} --seeds 0-63 --grid{flag}")
     return {
         "run": str(result.run),

@@ -53,6 +53,8 @@ RESUME_MAY_CHANGE = frozenset(
     "metrics.stop_when_flat",
     "health.on_collapse",
     "health.rollbacks",
+    "tracking.trackers",
+    "tracking.project",
 }
 """Settings that a resumed run may change: none of them changes what a step computes.
 

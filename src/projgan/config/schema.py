@@ -19,6 +19,7 @@ from projgan.config.networks import (
     ProjectorConfig,
 )
 from projgan.config.pictures import DataConfig
+from projgan.config.tracking import TrackingConfig
 from projgan.config.transfer import TransferConfig
 from projgan.config.watching import HealthConfig, MetricsConfig
 from projgan.errors import UsageError
@@ -45,6 +46,7 @@ class RunConfig:
     transfer: TransferConfig = field(default_factory=TransferConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     health: HealthConfig = field(default_factory=HealthConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     def __post_init__(self) -> None:
         if self.schema_version != SCHEMA_VERSION:

@@ -199,7 +199,7 @@ def _create(plan: Network) -> tuple[Any, tuple[float, ...], tuple[float, ...]]:
         raise UsageError(
             f"timm cannot build {plan.timm_name}: {first_line(error)}", where="option --extractor"
         ) from error
-    config = network.pretrained_cfg
+    config: Any = network.pretrained_cfg
     return network, tuple(config["mean"]), tuple(config["std"])
 
 

@@ -1,67 +1,126 @@
-"""`history.png`: losses, logits and speed over images seen."""
+"""`history.png`: losses, logits, what was measured, and speed, over images seen and epochs."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from projgan.training.figure import new_figure, save_figure
-
-_PANELS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
-    (
-        "loss",
-        (
-            ("loss_g", "generator", "#d1495b"),
-            ("loss_d", "discriminator", "#00798c"),
-            ("loss_reconstruction", "reconstruction", "#9c89b8"),
-            ("loss_r1", "R1 penalty", "#9c89b8"),
-        ),
-    ),
-    ("mean logit", (("logits_real", "real", "#2e933c"), ("logits_fake", "fake", "#8d6a9f"))),
-    (
-        "mean sign of logits",
-        (
-            ("sign_real", "real", "#2e933c"),
-            ("sign_fake", "fake", "#8d6a9f"),
-            ("augment_p", "p of augmentation", "#edae49"),
-        ),
-    ),
-    ("images per second", (("images_per_s", "training", "#30638e"),)),
+from projgan.training.panels import (
+    COLOURS,
+    Line,
+    Panel,
+    Points,
+    Row,
+    colour_of_state,
+    panels_with_data,
+    pictures_of,
+    points_of,
+    spans_of_states,
 )
 
+_TWO_COLUMNS_UP_TO = 4
+"""Panels in two columns; more of them take three."""
+_MARKED_BELOW = 3
+"""Lines of fewer points get marks: one point alone would not be seen."""
 
-def draw_chart(rows: list[dict[str, Any]], path: Path, *, title: str, loss: str = "hinge") -> None:
+
+def draw_chart(rows: list[Row], path: Path, *, title: str, loss: str = "hinge") -> None:
     """Draw the history of a run; without rows nothing is written.
 
     Args:
-        rows: lines as `read_history` gives them. An `fd_lite1` in some of them is drawn dashed.
+        rows: lines as `read_history` gives them. What no row has is left out; an `fd_lite1` is
+            drawn dashed over the losses, and a `state` tints the ground from there on.
         path: the PNG to write; replaced as a whole.
         title: the line above.
         loss: the kind of adversarial loss, in words.
     """
-    if not rows:
+    panels = panels_with_data(rows)
+    if not panels:
         return
-    figure = new_figure(11, 7, title=title)
-    for axes, (label, lines) in zip(figure.subplots(2, 2).flat, _PANELS, strict=True):
-        for key, name, colour in lines:
-            points = [(row["images_seen"], row[key]) for row in rows if key in row]
-            if points:
-                axes.plot(*zip(*points, strict=True), label=name, color=colour, linewidth=1.6)
-        axes.set(xlabel="images seen", ylabel=f"loss ({loss})" if label == "loss" else label)
-        axes.grid(alpha=0.25)
-        axes.margins(x=0.01)
-        if len(lines) > 1 and axes.lines:
-            axes.legend(frameon=False, loc="best")
-    _draw_distance(figure.axes[0], rows)
+    columns = 2 if len(panels) <= _TWO_COLUMNS_UP_TO else 3
+    height = math.ceil(len(panels) / columns)
+    figure = new_figure(5.5 * columns, 0.6 + 3.4 * height, title=title)
+    grid = figure.subplots(height, columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    epoch = pictures_of(rows)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        _draw_panel(axes, panel, rows)
+        label = f"loss ({loss})" if panel.name == "loss" else panel.label
+        axes.set(xlabel="images seen", ylabel=label)
+        if epoch:
+            _add_epochs(axes, epoch)
+    _name_states(figure, rows)
     save_figure(figure, path)
 
 
-def _draw_distance(axes: Any, rows: list[dict[str, Any]]) -> None:
-    """The distance between samples and reals, dashed, on an axis of its own."""
-    points = [(row["images_seen"], row["fd_lite1"]) for row in rows if "fd_lite1" in row]
+def _draw_panel(axes: Any, panel: Panel, rows: list[Row]) -> None:
+    """Lines, states behind them, and the distance on an axis of its own."""
+    for start, end, state in spans_of_states(rows):
+        axes.axvspan(start, end, color=COLOURS[colour_of_state(state)], alpha=0.12, linewidth=0)
+    handles, front = [], axes
+    for line in panel.lines:
+        if line.is_beside:
+            front = _axis_beside(axes, line, points_of(rows, line.key))
+        handles += _draw_line(front if line.is_beside else axes, line, rows)
+    if panel.is_log and all(v > 0 for one in panel.lines for _, v in points_of(rows, one.key)):
+        axes.set_yscale("log")
+    axes.grid(alpha=0.25)
+    axes.set_xlim(0, max(row["images_seen"] for row in rows) or None)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    if len(handles) > 1:
+        names = [handle.get_label() for handle in handles]
+        front.legend(handles, names, loc="best", fontsize=9, framealpha=0.75, edgecolor="none")
+
+
+def _draw_line(axes: Any, line: Line, rows: list[Row]) -> list[Any]:
+    points = points_of(rows, line.key)
     if not points:
+        return []
+    drawn: list[Any] = axes.plot(
+        *zip(*points, strict=True),
+        "--" if line.is_beside else "-",
+        label=line.name,
+        color=COLOURS[line.colour],
+        linewidth=1.6,
+        marker="o" if len(points) < _MARKED_BELOW else None,
+    )
+    return drawn
+
+
+def _axis_beside(axes: Any, line: Line, points: Points) -> Any:
+    """An axis at the right; logarithmic with plain numbers, where all values are above 0."""
+    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415 - slow to import
+
+    beside = axes.twinx()
+    beside.set_ylabel(f"{line.name} (lower is better)")
+    if all(value > 0 for _, value in points):
+        beside.set_yscale("log")
+        beside.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        beside.yaxis.set_major_formatter("{x:g}")
+        beside.yaxis.set_minor_formatter(NullFormatter())
+    return beside
+
+
+def _add_epochs(axes: Any, pictures: float) -> None:
+    """A second axis above: how often each picture was seen."""
+    above = axes.secondary_xaxis(
+        "top", functions=(lambda images: images / pictures, lambda epochs: epochs * pictures)
+    )
+    above.set_xlabel("epochs", fontsize=9)
+    above.tick_params(labelsize=8)
+
+
+def _name_states(figure: Any, rows: list[Row]) -> None:
+    """A legend below for the tints."""
+    states = list(dict.fromkeys(state for _, _, state in spans_of_states(rows)))
+    if not states:
         return
-    twin = axes.twinx()
-    twin.plot(*zip(*points, strict=True), "--", color="#444444", linewidth=1.4, label="fd-lite1")
-    twin.set(ylabel="fd-lite1 (lower is better)", yscale="log")
-    twin.legend(frameon=False, loc="lower left")
+    from matplotlib.patches import Patch  # noqa: PLC0415 - slow to import
+
+    patches = [
+        Patch(color=COLOURS[colour_of_state(state)], alpha=0.3, label=state) for state in states
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(states), frameon=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +26,10 @@ from projgan.training.state import TrainingState
 from projgan.training.step import TrainStep
 from projgan.training.transfer import Transfer
 from projgan.workflows.recorder import Metric, Recorder
+from projgan.workflows.report import refresh_report
 from projgan.workflows.rollback import find_way_back, roll_back
 from projgan.workflows.start import note_transfer
+from projgan.workflows.trackers import tracked
 from projgan.workflows.watch import Watch
 
 
@@ -71,7 +74,7 @@ def sit(
     budget = budget_of(config)
     torch.set_num_threads(training.threads)
     keep_freed_memory()
-    with catch_signals() as stop:
+    with catch_signals() as stop, tracked(run, config, state, watch.note) as trackers:
         if run.history.exists():
             append_line(run.history, {"event": "resume", "images_seen": state.images_seen})
         recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
@@ -80,15 +83,25 @@ def sit(
             note_transfer(run, transfer)
             recorder.save(state)  # from here on, the source may go
         watch.begin(state, config)
-        sitting = _Sitting(run, config, pictures, state, recorder, stop=stop, watch=watch)
+        sitting = _Sitting(
+            run,
+            config,
+            pictures,
+            state,
+            recorder,
+            further=trackers.callbacks(),
+            stop=stop,
+            watch=watch,
+        )
         try:
             sitting.train(budget, training.images if until is None else until)
         finally:
             watch.end()
-        if not budget.is_used_up(state):
-            saved = recorder.save(state)
-            if stop.signal_number:
-                raise _stopped(stop.signal_number, state, saved, run, config)
+        saved = None if budget.is_used_up(state) else recorder.save(state)
+        if until is None and stop.signal_number != signal.SIGTERM:  # which asks for haste
+            refresh_report(run, watch.note)
+        if saved and stop.signal_number:
+            raise _stopped(stop.signal_number, state, saved, run, config)
     return TrainResult(
         run.root,
         state.images_seen,
@@ -110,9 +123,11 @@ class _Sitting:
         state: TrainingState,
         recorder: Recorder,
         *,
+        further: Sequence[Every],
         stop: StopRequest,
         watch: Watch,
     ) -> None:
+        self._further = further
         self._run, self._config, self._pictures = run, config, pictures
         self._state, self._recorder, self._stop, self._watch = state, recorder, stop, watch
 
@@ -145,6 +160,7 @@ class _Sitting:
             callbacks=[
                 Every(1, self._watch.step, at_end=False),
                 *callbacks,
+                *self._further,
                 # After the checkpoint: a resume from it finds the same lines and decides the same.
                 Every(1, lambda state: self._recorder.decide(state, self._stop), at_end=False),
             ],

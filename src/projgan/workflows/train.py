@@ -34,6 +34,7 @@ from projgan.training.checkpoint import Checkpoint, find_latest, restore
 from projgan.training.history import append_line
 from projgan.training.state import new_state
 from projgan.workflows.recorder import Metric
+from projgan.workflows.services import require_packages
 from projgan.workflows.sitting import TrainResult, sit
 from projgan.workflows.start import begin_from, find_source
 from projgan.workflows.watch import Watch
@@ -129,6 +130,7 @@ def train(
     if run.root.exists() and not overwrite:
         run.create()  # refuses before the pictures are prepared
     admit(config.generator.name, allow_code=allow_code or "generator.name" in chosen)
+    require_packages(config.tracking.trackers)
     config, source = find_source(config)
     pictures = _open_pictures(config, watch)
     config = _settle_by_pictures(config, pictures, watch)
@@ -176,6 +178,7 @@ def resume(
         config = settle(override(saved, options or {}))
         _refuse_changes(checkpoint.config if checkpoint else saved, config, run)
         admit(config.generator.name, allow_code=allow_code, where=str(run.root))
+        require_packages(config.tracking.trackers)
         pictures = _open_pictures(config, watch, checkpoint)
         config = _settle_by_pictures(config, pictures, watch)
         if checkpoint is None:
