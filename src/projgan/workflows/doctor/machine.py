@@ -110,14 +110,12 @@ def _say_devices(diagnosis: Diagnosis, config: RunConfig) -> torch.device:
     device = choose_device(config.training.device)
     precision = choose_precision("auto", device)
     native = "bf16 is native" if precision == "bf16" else "bf16 is not native, so fp32"
-    diagnosis.say(
-        "a run uses",
-        f"{device}, {precision} ({native}), {config.training.threads or threads} threads",
-    )
+    used = config.training.threads or threads
+    diagnosis.say("a run uses", f"{device}, {precision} ({native}), {used} threads")
     diagnosis.facts |= {
         "device": str(device),
         "precision": precision,
-        "threads": threads,
+        "threads": used,
         "memory_bytes": total,
         "memory_free_bytes": free,
         "abilities": abilities,

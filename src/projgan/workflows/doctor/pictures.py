@@ -122,7 +122,7 @@ def _say_files(diagnosis: Diagnosis, look: Look, path: str) -> None:
         diagnosis.advise(f"{len(report.doubtful)} with doubtful colours: {printable(name)} ({why})")
     if len(look) < FEW:
         diagnosis.advise(
-            f"{len(look)} picture(s) are few: the generator will mostly repeat them; "
+            f"a set of {len(look)} is small: the generator will mostly repeat it; "
             "more of the same kind help most, or starting from another run (--from)"
         )
     diagnosis.facts |= report.as_dict() | {
@@ -166,7 +166,9 @@ def _say_alike(diagnosis: Diagnosis, look: Look) -> list[Group]:
         )
         rest = f"; and {len(groups) - _SHOWN} groups more" if len(groups) > _SHOWN else ""
         diagnosis.say("look-alikes", f"{len(groups)} groups: {shown}{rest}")
-        diagnosis.advise(f"{more} pictures look like another: keep the better one of each group")
+        diagnosis.advise(
+            f"{more} of the pictures look like another: keep the better one of each group"
+        )
     else:
         diagnosis.say("look-alikes", f"none among {len(taken)} pictures, upright or mirrored")
     diagnosis.facts["look_alikes"] = [[names[i] for i in group.indices] for group in groups]
@@ -192,7 +194,7 @@ def _say_unusual(diagnosis: Diagnosis, look: Look) -> list[tuple[int, float]]:
     seen = f"of {len(scores)} looked at through lite1"
     if apart:
         diagnosis.say("unusual", f"{total} {seen}: {first}")
-        diagnosis.advise(f"{total} pictures are unlike the others: look whether they belong")
+        diagnosis.advise(f"{total} of the pictures are unlike the others: see whether they belong")
     else:
         diagnosis.say("unusual", f"none {seen}; the most unusual: {first}")
     diagnosis.facts["unusual"] = [[look.names[i], round(score, 2)] for i, score in ranked]
@@ -218,9 +220,8 @@ def _draw(
         if unusual:
             save_image(sheets.unusual_sheet(show, unusual, look.names), out / "unusual.png")
             written["unusual.png"] = f"the {len(unusual)} most unusual"
-        alike = [list(group.indices) for group in groups]
-        if alike:
-            save_image(sheets.group_sheet(show, alike, look.names), out / "alike.png")
+        if groups:
+            save_image(sheets.group_sheet(show, groups, look.names), out / "alike.png")
             written["alike.png"] = "look-alikes, a row each"
     diagnosis.say("pictures", f"in {out}: " + ", ".join(f"{n} ({w})" for n, w in written.items()))
     diagnosis.facts["written"] = [str(out / name) for name in written]

@@ -14,6 +14,7 @@ from projgan.data.scan import open_source
 from projgan.errors import UsageError
 from projgan.images import on_white
 from projgan.rundir import first_free
+from projgan.workflows.doctor.alike import Group
 from projgan.workflows.doctor.looking import Look, pil_of
 
 CELL = 128
@@ -86,18 +87,17 @@ def unusual_sheet(
     )
 
 
-def group_sheet(show: Show, groups: Sequence[Sequence[int]], names: Sequence[str]) -> Image.Image:
-    """A row for each group of look-alikes."""
-    rows = [list(group[:GROUP_MOST]) for group in groups[:GROUPS_MOST]]
-    more = [len(group) - GROUP_MOST for group in groups[:GROUPS_MOST]]
-    cells = [
-        [
-            (show(i), (names[i], f"and {rest} more" if rest > 0 and i == row[-1] else ""))
-            for i in row
-        ]
-        for row, rest in zip(rows, more, strict=True)
-    ]
-    return _table(cells, lines=2)
+def group_sheet(show: Show, groups: Sequence[Group], names: Sequence[str]) -> Image.Image:
+    """A row for each group of look-alikes, mirrored ones marked."""
+    rows = []
+    for group in groups[:GROUPS_MOST]:
+        mirrored = {later for _, later in group.mirrored}
+        shown, rest = group.indices[:GROUP_MOST], len(group.indices) - GROUP_MOST
+        notes = ["mirrored" if index in mirrored else "" for index in shown]
+        if rest > 0:
+            notes[-1] = f"{notes[-1]} and {rest} more".strip()
+        rows.append([(show(i), (names[i], note)) for i, note in zip(shown, notes, strict=True)])
+    return _table(rows, lines=2)
 
 
 def _rows(items: Sequence, columns: int) -> list[Sequence]:  # type: ignore[type-arg]

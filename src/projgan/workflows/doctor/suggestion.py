@@ -40,7 +40,7 @@ class Effort:
         look: pictures that lite1 looks at.
         seconds: of real steps to time; 0 for none.
         hours: how long the suggested run may take.
-        settings: further settings of the suggested run.
+        settings: of the suggested run, its device and threads.
     """
 
     look: int = 1_000
@@ -144,14 +144,20 @@ def _cost(one: Candidate) -> str:
         return f"{head}: {one.images:,} images"
     if not one.was_measured:
         return f"{head}: {one.trial.problem}"
-    low, high = one.hours
-    unit, low, high = ("hours", low, high) if high >= 1.5 else ("minutes", low * 60, high * 60)
+    steps, trial = len(one.trial.steps_s), one.trial
+    timed = "its first step alone" if trial.is_first else f"{steps} steps"
     return (
-        f"{head}: {one.trial.images_per_s:.3g} images/s, so {one.images:,} images take "
-        f"{low:.2g} to {high:.2g} {unit} of steps; {one.trial.memory_mb:,.0f} MB "
-        f"({len(one.trial.steps_s)} steps of {one.trial.batch} on {one.device}, {one.precision}, "
-        f"{one.threads} threads)"
+        f"{head}: {trial.images_per_s:.3g} images/s, so {one.images:,} images take "
+        f"{_duration(*one.hours)} of steps; {trial.memory_mb:,.0f} MB "
+        f"({timed} of {trial.batch} on {one.device}, {one.precision}, {one.threads} threads)"
     )
+
+
+def _duration(low: float, high: float) -> str:
+    """A range of hours, with as many digits as it deserves."""
+    scale, unit = (1, "hours") if high >= 1.5 else (60, "minutes")
+    ends = [f"{hours * scale:.2g}" for hours in (low, high)]
+    return f"about {ends[0]} {unit}" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} {unit}"
 
 
 def _plain(one: Candidate) -> dict[str, Any]:
@@ -190,7 +196,7 @@ def command(
     if look.report.bad_share > MAX_BAD and look.prepared is None:
         words += ["--max-bad", f"{min(1.0, int(look.report.bad_share * 1000 + 1) / 1000):g}"]
     for key, value in effort.settings.items():
-        words += ["--set", shlex.quote(f"{key}={value}")]
+        words += ["--" + key.partition(".")[2], shlex.quote(value)]
     run, number = Path("runs") / run_name(path), 2
     if run.exists():
         while (free := run.with_name(f"{run.name}-{number}")).exists():

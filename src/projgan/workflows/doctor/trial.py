@@ -42,12 +42,14 @@ class Trial:
             them unless it was the only one.
         batch: images of a step.
         memory_mb: peak of the device: resident on the CPU, allocated on CUDA.
+        is_first: whether the only step was the first one, which sets things up.
         problem: why there is no figure; empty if there is.
     """
 
     steps_s: tuple[float, ...]
     batch: int
     memory_mb: float
+    is_first: bool = False
     problem: str = ""
 
     @property
@@ -95,8 +97,8 @@ def try_steps(config: RunConfig, seconds: float) -> Trial:
         try:
             values = json.loads((folder / _ANSWER).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return Trial((), batch, 0.0, ended or "it left no figure")
-    return Trial(tuple(values["steps_s"]), batch, values["memory_mb"])
+            return Trial((), batch, 0.0, problem=ended or "it left no figure")
+    return Trial(tuple(values["steps_s"]), batch, values["memory_mb"], values["is_first"])
 
 
 def take_steps(folder: str, seconds: float) -> None:
@@ -120,7 +122,8 @@ def take_steps(folder: str, seconds: float) -> None:
             torch.cuda.synchronize(device)
         steps.append(time.monotonic() - before)
         timed = steps[1:] or steps
-        values = {"steps_s": timed, "memory_mb": _peak_mb(device)}
+        peak = _peak_mb(device)
+        values = {"steps_s": timed, "memory_mb": peak, "is_first": len(steps) == 1}
         answer = Path(folder) / f"{_ANSWER}.new"
         answer.write_text(json.dumps(values), encoding="utf-8")
         answer.replace(Path(folder) / _ANSWER)
