@@ -167,7 +167,7 @@ def _say_alike(diagnosis: Diagnosis, look: Look) -> list[Group]:
         rest = f"; and {len(groups) - _SHOWN} groups more" if len(groups) > _SHOWN else ""
         diagnosis.say("look-alikes", f"{len(groups)} groups: {shown}{rest}")
         diagnosis.advise(
-            f"{more} of the pictures look like another: keep the better one of each group"
+            f"{more} of the pictures look like another: keep one of each group"
         )
     else:
         diagnosis.say("look-alikes", f"none among {len(taken)} pictures, upright or mirrored")
