@@ -106,13 +106,15 @@ def _read(run: RunDir, watch: Watch) -> Remains:
         key=lambda p: int(p.name[5:]),
     )
     whole, damaged = [], {}
-    for number, folder in enumerate(folders):
+    kept = [one for one in (run.checkpoints / "best",) if one.is_dir()]  # beside the newest
+    for number, folder in enumerate([*folders, *kept]):
         try:
-            whole.append(open_checkpoint(folder))
+            opened = open_checkpoint(folder)
+            whole += [] if folder in kept else [opened]
         except (CheckpointError, OSError) as error:
             if folder.exists():  # else a running training has just removed it
                 damaged[folder.name] = getattr(error, "what", str(error))
-        watch.progress("verifying checkpoints", number + 1, len(folders))
+        watch.progress("verifying checkpoints", number + 1, len(folders) + len(kept))
     parents = (run.checkpoints, run.snapshots)
     leftovers = [found.name for parent in parents for found in parent.glob(_LEFTOVER)]
     rows = read_history(run.history)
