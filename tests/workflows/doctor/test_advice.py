@@ -57,9 +57,7 @@ def look(*sizes: tuple[int, int], plain: float = 0.0) -> Look:
         ([(5000, 4000)], 1024),
     ],
 )
-def test_nine_of_ten_pictures_fill_the_square(
-    sizes: list[tuple[int, int]], expected: int
-) -> None:
+def test_nine_of_ten_pictures_fill_the_square(sizes: list[tuple[int, int]], expected: int) -> None:
     assert carried(np.array(sizes))[0] == expected
 
 

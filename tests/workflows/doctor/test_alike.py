@@ -51,7 +51,9 @@ def test_mirrored_copies_and_groups_of_several() -> None:
 
 
 def test_plain_pictures_are_not_alike() -> None:
-    assert find_groups(small(*(Image.new("RGB", (32, 32), c) for c in ("red", "blue", "red")))) == []
+    assert (
+        find_groups(small(*(Image.new("RGB", (32, 32), c) for c in ("red", "blue", "red")))) == []
+    )
 
 
 def test_large_sets_are_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,9 +88,9 @@ def _say_files(diagnosis: Diagnosis, look: Look, path: str) -> None:
     diagnosis.rows.insert(0, ("pictures", f"{len(look)} of {report.found} can be used"))
     if report.rejected:
         reasons = Counter(reason.split(" (")[0] for reason in report.rejected.values())
-        kinds = ", ".join(f"{n} {printable(reason)}" for reason, n in reasons.most_common(_SHOWN))
+        why = ", ".join(f"{n} {printable(reason)}" for reason, n in reasons.most_common(_SHOWN))
         named = ", ".join(printable(name) for name in list(report.rejected)[:_SHOWN])
-        diagnosis.rows.insert(1, ("unusable", f"{kinds}: {named}"))
+        diagnosis.rows.insert(1, ("unusable", f"{why}: {named}"))
         what = f"{len(report.rejected)} of {report.found} pictures cannot be used"
         if report.bad_share > MAX_BAD:
             diagnosis.fault(f"{what}: repair or remove them", BAD_PICTURES)
@@ -100,11 +100,11 @@ def _say_files(diagnosis: Diagnosis, look: Look, path: str) -> None:
         diagnosis.say("prepared", f"already, at {look.prepared.description}")
     shorter, ratio = sizes.min(axis=1), common_ratio(sizes)
     low, middle, high = (int(v) for v in np.quantile(shorter, (0.1, 0.5, 0.9)))
-    diagnosis.say(
-        "sizes",
-        f"{_size(sizes[shorter.argmin()])} to {_size(sizes[shorter.argmax()])}; "
-        f"shorter side {low} px at the lowest tenth, {middle} at the median, {high} at the highest",
-    )
+    smallest, largest = sizes[shorter.argmin()], sizes[shorter.argmax()]
+    sides = f"{low} px at the lowest tenth, {middle} at the median, {high} at the highest tenth"
+    if shorter.min() == shorter.max():
+        sides = f"{middle} px in all"
+    diagnosis.say("sizes", f"{_size(smallest)} to {_size(largest)}; shorter side {sides}")
     wide = float((sizes[:, 0] > 1.12 * sizes[:, 1]).mean())
     tall = float((sizes[:, 1] > 1.12 * sizes[:, 0]).mean())
     diagnosis.say(
@@ -118,8 +118,9 @@ def _say_files(diagnosis: Diagnosis, look: Look, path: str) -> None:
     for what, number in report.skipped.items():
         diagnosis.say("passed over", f"{number} {what}")
     if report.doubtful:
-        name, why = next(iter(report.doubtful.items()))
-        diagnosis.advise(f"{len(report.doubtful)} with doubtful colours: {printable(name)} ({why})")
+        name, fact = next(iter(report.doubtful.items()))
+        doubtful = f"{len(report.doubtful)} with doubtful colours"
+        diagnosis.advise(f"{doubtful}: {printable(name)} ({fact})")
     if len(look) < FEW:
         diagnosis.advise(
             f"a set of {len(look)} is small: the generator will mostly repeat it; "
@@ -142,8 +143,8 @@ def _say_alike(diagnosis: Diagnosis, look: Look) -> list[Group]:
     extra = sum(len(group) - 1 for group in report.duplicates)
     if extra:
         equal = " = ".join(map(printable, report.duplicates[0][:_SHOWN]))
-        diagnosis.say("duplicates", f"{extra} files equal another to the byte: {equal}")
-        diagnosis.advise(f"{extra} exact duplicates: the command below leaves them out")
+        diagnosis.say("duplicates", f"{extra} equal to another, to the byte: {equal}")
+        diagnosis.advise(f"exact duplicates ({extra}): the command below leaves them out")
     first_of: dict[str, int] = {}
     for index, sha in enumerate(look.hashes):
         first_of.setdefault(sha, index)
@@ -165,10 +166,8 @@ def _say_alike(diagnosis: Diagnosis, look: Look) -> list[Group]:
             for group in groups[:_SHOWN]
         )
         rest = f"; and {len(groups) - _SHOWN} groups more" if len(groups) > _SHOWN else ""
-        diagnosis.say("look-alikes", f"{len(groups)} groups: {shown}{rest}")
-        diagnosis.advise(
-            f"{more} of the pictures look like another: keep one of each group"
-        )
+        diagnosis.say("look-alikes", f"{len(groups)} group{'s' * (len(groups) > 1)}: {shown}{rest}")
+        diagnosis.advise(f"{more} of the pictures look like another: keep one of each group")
     else:
         diagnosis.say("look-alikes", f"none among {len(taken)} pictures, upright or mirrored")
     diagnosis.facts["look_alikes"] = [[names[i] for i in group.indices] for group in groups]

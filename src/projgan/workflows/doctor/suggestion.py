@@ -145,7 +145,9 @@ def _cost(one: Candidate) -> str:
     if not one.was_measured:
         return f"{head}: {one.trial.problem}"
     steps, trial = len(one.trial.steps_s), one.trial
-    timed = "its first step alone" if trial.is_first else f"{steps} steps"
+    timed = f"{steps} {'step' if steps == 1 else 'steps'}"
+    if trial.is_first:
+        timed = "the first step, which also sets things up,"
     return (
         f"{head}: {trial.images_per_s:.3g} images/s, so {one.images:,} images take "
         f"{_duration(*one.hours)} of steps; {trial.memory_mb:,.0f} MB "
@@ -156,7 +158,7 @@ def _cost(one: Candidate) -> str:
 def _duration(low: float, high: float) -> str:
     """A range of hours, with as many digits as it deserves."""
     scale, unit = (1, "hours") if high >= 1.5 else (60, "minutes")
-    ends = [f"{hours * scale:.2g}" for hours in (low, high)]
+    ends = [f"{float(f'{hours * scale:.2g}'):,g}" for hours in (low, high)]
     return f"about {ends[0]} {unit}" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} {unit}"
 
 
