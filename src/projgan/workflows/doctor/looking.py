@@ -24,6 +24,7 @@ from projgan.data.report import UPSCALED, Report
 from projgan.data.scan import open_source
 from projgan.evaluation.extractors import INPUT_SIZE, Extractor
 from projgan.images import on_white
+from projgan.workflows.doctor.unusual import LEAST_SIDED
 
 Progress = Callable[[str, int, int], None]
 
@@ -157,7 +158,8 @@ class _Eyes:
     def __init__(self, total: int, look: int, device: str | torch.device) -> None:
         count = min(look, total)
         self._places = set((np.arange(count) * total // max(count, 1)).tolist())
-        self._step = max(1, -(-count // MIRRORED_MOST))
+        # Where too few are seen for a judgement, mirror images would be looked at for nothing.
+        self._step = max(1, -(-count // MIRRORED_MOST)) if count >= LEAST_SIDED else 0
         self._extractor = Extractor("lite1").to(device).eval() if count else None
         self.seen: list[int] = []
         self._waiting: list[npt.NDArray[np.uint8]] = []
@@ -179,7 +181,7 @@ class _Eyes:
         images = torch.from_numpy(np.stack(self._waiting)).permute(0, 3, 1, 2)
         first = len(self.seen) - len(self._waiting)
         self._rows.append(self._extractor.features([images]))
-        chosen = [k for k in range(len(images)) if (first + k) % self._step == 0]
+        chosen = [k for k in range(len(images)) if self._step and (first + k) % self._step == 0]
         if chosen:
             self._mirror_rows.append(self._extractor.features([images[chosen].flip(3)]))
         self._waiting.clear()
@@ -192,7 +194,7 @@ class _Eyes:
 
     def mirrored_of(self) -> npt.NDArray[np.int64]:
         """The rows of the features whose mirror images were looked at."""
-        return np.arange(0, len(self.seen), self._step)
+        return np.arange(0, len(self.seen) if self._step else 0, self._step or 1)
 
 
 def _result(
