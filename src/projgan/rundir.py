@@ -71,6 +71,23 @@ class RunDir:
                 next_command="projgan train FOLDER_OF_PICTURES",
             )
 
+    def holder(self) -> str | None:
+        """Who holds the run now, such as "process 4242"; None if nobody does.
+
+        Only looks: the lock file is neither made nor written.
+        """
+        try:
+            import fcntl  # noqa: PLC0415 - POSIX only
+
+            with self.lock.open() as handle:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return handle.read().strip() or "another process"
+        except (ImportError, OSError):  # no locks here, or a run that nobody ever held
+            pass
+        return None
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for this process; the kernel frees it with the process."""

@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "write the page of a run: samples over time, chart, figures, settings, commands",
     "compare": "train several ways on the same pictures: who gets closer, and how soon",
     "prepare": "turn pictures into a prepared set or a zip, and say what was left out",
+    "doctor": "look at a set of pictures, a run or the machine: what is wrong, what to do next",
     "presets": "list the presets, or show all settings of one",
     "features": "list the feature networks; show, measure or fetch one",
 }
@@ -78,7 +79,7 @@ def _dispatch(argv: list[str]) -> int:
     result = command.run(args)
     if args.json:
         print(json.dumps(result))
-    return 0
+    return int(result.get("exit_code", 0))
 
 
 def _help() -> str:

@@ -171,7 +171,11 @@ class PreparedSet:
 
 def compare(old_hashes_by_name: Mapping[str, str], new: PreparedSet) -> str:
     """How `new` differs from names and their SHA-256: "3 added, 1 removed, 2 changed"."""
-    current = dict(zip(new.names, new.hashes, strict=True))
+    return compare_hashes(old_hashes_by_name, dict(zip(new.names, new.hashes, strict=True)))
+
+
+def compare_hashes(old_hashes_by_name: Mapping[str, str], current: Mapping[str, str]) -> str:
+    """The same for the names and SHA-256 of pictures that are there now."""
     added = len(current.keys() - old_hashes_by_name.keys())
     removed = len(old_hashes_by_name.keys() - current.keys())
     changed = sum(current.get(name, sha) != sha for name, sha in old_hashes_by_name.items())

@@ -87,6 +87,8 @@ class Picture:
     """(H, W, C): sRGB, its luma (C = 1), or sRGB and alpha, not multiplied (C = 4)."""
     facts: frozenset[str]
     """What the file was: constants of `data.report` and `data.colour`."""
+    size: tuple[int, int]
+    """Width and height in the file, the right way up."""
 
 
 def decode(data: bytes, rules: Rules) -> Picture:
@@ -104,7 +106,7 @@ def decode(data: bytes, rules: Rules) -> Picture:
             if _has_more_frames(image):
                 facts.add(report.FIRST_FRAME)
             with _large if size[0] * size[1] > _LARGE_PIXELS else contextlib.nullcontext():
-                pixels = _to_size(image, rules, facts)
+                pixels, size = _to_size(image, rules, facts)
     except Unusable:
         raise
     except UnidentifiedImageError:
@@ -114,7 +116,7 @@ def decode(data: bytes, rules: Rules) -> Picture:
     # Pillow's readers let out whatever broken bytes lead them into: SyntaxError, KeyError ...
     except Exception as error:
         raise Unusable(f"is damaged: {str(error) or type(error).__name__}"[:200]) from error
-    return Picture(pixels, frozenset(facts))
+    return Picture(pixels, frozenset(facts), size)
 
 
 @contextlib.contextmanager
@@ -147,7 +149,10 @@ def _has_more_frames(image: Image.Image) -> bool:
         return False
 
 
-def _to_size(image: Image.Image, rules: Rules, facts: set[str]) -> npt.NDArray[np.uint8]:
+def _to_size(
+    image: Image.Image, rules: Rules, facts: set[str]
+) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
+    """The pixels under `rules`, and the upright size that the picture had."""
     original = image.size
     # A JPEG can be decoded at a half, a quarter or an eighth. Three times the goal leaves Lanczos
     # enough to work with, and a 24-megapixel photo takes a fraction of the time and memory.
@@ -174,7 +179,7 @@ def _to_size(image: Image.Image, rules: Rules, facts: set[str]) -> npt.NDArray[n
     if rules.mode == "grey":
         final = final.convert("L")  # ITU-R 601: 0.299 red, 0.587 green, 0.114 blue
     pixels = np.asarray(final)
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return (pixels[:, :, None] if pixels.ndim == 2 else pixels), original
 
 
 def _upscales(size: tuple[int, int], rules: Rules) -> bool:

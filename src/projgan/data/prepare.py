@@ -75,6 +75,22 @@ def check(config: DataConfig, *, progress: Progress | None = None, workers: int 
         return verdict.report(source)
 
 
+def judged_hashes(
+    config: DataConfig, *, progress: Progress | None = None, workers: int = 2
+) -> dict[str, str]:
+    """Name -> SHA-256 of the pictures that `prepare` would use now; nothing is written.
+
+    Raises: as `check`.
+    """
+    with contextlib.closing(open_source(config.path)) as source:
+        verdict = Verdict()
+        stream = judge_all(source, _rules(config), workers=workers, progress=progress)
+        with contextlib.closing(stream):
+            for judged in stream:
+                verdict.add(judged, dedupe=config.dedupe)
+        return dict(zip(verdict.names, verdict.hashes, strict=True))
+
+
 def open_cached(
     config: DataConfig,
     *,
