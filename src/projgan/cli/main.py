@@ -26,6 +26,7 @@ COMMANDS = {
     "sample": "make pictures with a trained generator",
     "interpolate": "make a looping film through the latents of some seeds",
     "compare": "train several ways on the same pictures: who gets closer, and how soon",
+    "nearest": "find the training picture nearest to each sample, and say whether it is a copy",
     "prepare": "turn pictures into a prepared set or a zip, and say what was left out",
     "presets": "list the presets, or show all settings of one",
     "features": "list the feature networks; show, measure or fetch one",
