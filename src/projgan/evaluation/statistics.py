@@ -6,7 +6,7 @@ Two sets X (N, D) and Y (M, D) are described by their means and covariances, and
 
 The last trace is the sum of the singular values of Xc Yc^T / sqrt((N - 1)(M - 1)), where Xc, Yc
 are the features minus their mean: no covariance is formed, and few pictures (N < D) need only a
-small matrix.
+small matrix. Many pictures are taken a few at a time.
 
 Source: Dowson and Landau (1982); Heusel et al., GANs Trained by a Two Time-Scale Update Rule
 (2017).
@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor
 
-from projgan.errors import DataError
+from projgan.evaluation.feature_sets import checked_pair
 
 
 def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
@@ -34,11 +34,9 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
 
     Raises: DataError: fewer than 2 rows, different D, or entries that are not finite.
     """
-    a, b = _checked(features_a), _checked(features_b)
-    if a.shape[1] != b.shape[1]:
-        raise DataError(f"feature sets of different width: {a.shape[1]} and {b.shape[1]}")
-    mean_a, mean_b = a.mean(dim=0), b.mean(dim=0)
-    root_a, root_b = _root(a - mean_a), _root(b - mean_b)
+    a, b = checked_pair(features_a, features_b, least=2, metric="a Frechet distance")
+    mean_a, mean_b = a.mean(dim=0, dtype=torch.float64), b.mean(dim=0, dtype=torch.float64)
+    root_a, root_b = _root(a, mean_a), _root(b, mean_b)
     cross = torch.linalg.svdvals(root_a @ root_b.T).sum()
     traces = root_a.square().sum() + root_b.square().sum()
     distance = (mean_a - mean_b).square().sum() + traces - 2 * cross
@@ -46,20 +44,15 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
     return max(float(distance), 0.0)
 
 
-def _root(centred: Tensor) -> Tensor:
-    """(N, D) -> R (min(N, D), D) with R^T R = covariance."""
-    count, width = centred.shape
-    if count > width:
-        centred = torch.linalg.qr(centred, mode="r").R
-    return centred / math.sqrt(count - 1)
+def _root(features: Tensor, mean: Tensor) -> Tensor:
+    """(N, D) -> R (min(N, D), D) with R^T R = covariance, float64.
 
-
-def _checked(features: Tensor) -> Tensor:
-    if features.dim() != 2:
-        raise DataError(f"expected features of shape (N, D), got {tuple(features.shape)}")
-    if features.shape[0] < 2:
-        raise DataError(f"a Frechet distance needs at least 2 pictures, got {features.shape[0]}")
-    features = features.detach().to("cpu", torch.float64)
-    if not bool(torch.isfinite(features).all()):
-        raise DataError("features hold numbers that are not finite; the pictures may be broken")
-    return features
+    Rows beyond D are folded into a triangle, as many at a time as the triangle has: memory does not
+    grow with N, and unlike a sum of squares this loses no digits.
+    """
+    count, width = features.shape
+    root = features[:width].to(torch.float64) - mean
+    for start in range(width, count, width):
+        chunk = features[start : start + width].to(torch.float64) - mean
+        root = torch.linalg.qr(torch.cat([root, chunk]), mode="r").R
+    return root / math.sqrt(count - 1)
