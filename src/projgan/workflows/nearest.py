@@ -216,9 +216,7 @@ def _score(
             extractor.features(_batches(pictures, mirrored=mirrored, watch=watch))
             for mirrored in (False, True)
         ]
-        by_lite1 = Yardstick(FeatureSpace(*spaces)).score(
-            extractor.features(fake.split(_BATCH))
-        )
+        by_lite1 = Yardstick(FeatureSpace(*spaces)).score(extractor.features(fake.split(_BATCH)))
     except DataError as error:
         error.where = error.where or str(pictures.folder)
         raise
