@@ -75,14 +75,15 @@ def gaussian(count: int, seed: int, width: int = 24) -> Tensor:
 
 
 def test_features_on_a_line() -> None:
-    real = torch.tensor([[0.0], [10.0], [20.0], [30.0]])
-    found = copy_score(real, torch.tensor([[2.0], [45.0], [33.0]]))
+    real = torch.tensor([[0.0], [10.0], [21.0], [33.0]])
+    found = copy_score(real, torch.tensor([[2.0], [48.0], [36.6]]))
     assert found.nearest.tolist() == [0, 3, 3]
-    assert found.distances.tolist() == [2.0, 15.0, 3.0]
-    assert found.closeness.tolist() == pytest.approx([0.2, 1.5, 0.3])
-    # Each left out is as far from its neighbour as that one from its own; the limit stands.
-    assert found.threshold == pytest.approx(2 / 3)
-    assert found.thresholds.tolist() == pytest.approx([20 / 3] * 3)
+    assert found.distances.tolist() == pytest.approx([2.0, 15.0, 3.6])
+    assert found.closeness.tolist() == pytest.approx([0.2, 1.25, 0.3])
+    # Left out, they would be at 10/11, 10/21, 11/10 and 12/11; 2 % of the way up from the lowest.
+    assert found.threshold == pytest.approx(10 / 21 + 0.02 * 3 * (10 / 11 - 10 / 21))
+    thresholds = [scale * found.threshold for scale in (10, 12, 12)]
+    assert found.thresholds.tolist() == pytest.approx(thresholds)
     assert found.is_copy.tolist() == [True, False, True]
     assert found.score == pytest.approx(2 / 3)
 

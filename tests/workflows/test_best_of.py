@@ -66,7 +66,7 @@ def test_the_brightest_candidate_is_kept(snapshot: Snapshot) -> None:
 
 
 def test_more_candidates_lift_the_verdict(snapshot: Snapshot) -> None:
-    """What best of n is for, measured by the judge itself; pictures get brighter, and more alike."""
+    """What it is for, as the judge itself measures it: brighter pictures, and more alike."""
     judge, wanted = Judge(Brightness()), Wanted(list(range(12)), None)
     plain = [brightness(snapshot, seed) for seed in wanted.seeds]
     two = [k.logit for k in choose(snapshot, judge, wanted, best_of=2)]

@@ -107,7 +107,7 @@ class Yardstick:
     def __init__(self, space: Space) -> None:
         self._space = space
         own = space.among()
-        is_other = own.distances >= SAME * space.typical()
+        is_other = own.distances > SAME * space.typical()
         places = torch.arange(space.count)[:, None]
         is_double = (~is_other & (own.indices < places)).any(dim=1)
         self.doubles = int(is_double.sum())
