@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": "say how good samples are: distances, precision, recall, diversity",
     "report": "write the page of a run: samples over time, chart, figures, settings, commands",
     "compare": "train several ways on the same pictures: who gets closer, and how soon",
+    "nearest": "find the training picture nearest to each sample, and say whether it is a copy",
     "prepare": "turn pictures into a prepared set or a zip, and say what was left out",
     "doctor": "look at a set of pictures, a run or the machine: what is wrong, what to do next",
     "presets": "list the presets, or show all settings of one",

@@ -21,6 +21,7 @@ EXAMPLES = (
     "projgan sample runs/photos/snapshots/000050000 --seeds 7,12,100-119 --out picks",
     "projgan sample runs/photos --seeds 0-5 --mix-with 10-17 --mix-layers 0-3",
     "projgan sample runs/photos --seeds 0-9 --class all --grid",
+    "projgan sample runs/photos --seeds 0-15 --best-of 4",
 )
 
 
@@ -44,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--noise",
         choices=("const", "random", "none"),
         help="the same noise in all pictures (default), each its own, or none (not fastgan-lite)",
+    )
+    parser.add_argument(
+        "--best-of",
+        type=int,
+        metavar="N",
+        help="for each picture keep the best of N seeds, by the heads of the run's checkpoint: "
+        "better pictures, less variety",
     )
     parser.add_argument(
         "--mix-with",
@@ -71,6 +79,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         return _mix(args)
     if args.mix_layers is not None:
         raise UsageError("has no effect without --mix-with", where="option --mix-layers")
+    if args.best_of is not None:
+        return _best(args)
 
     from projgan.cli.terminal import Terminal
     from projgan.sampling.seeds import parse_seeds
@@ -97,10 +107,45 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return {"files": [str(file) for file in files]}
 
 
+def _best(args: argparse.Namespace) -> dict[str, Any]:
+    from projgan.cli.terminal import Terminal
+    from projgan.sampling.seeds import parse_seeds
+    from projgan.workflows.best_of import sample_best
+
+    out = Path(args.out or ("samples.png" if args.grid else "samples"))
+    result = sample_best(
+        args.source,
+        seeds=parse_seeds(args.seeds),
+        best_of=args.best_of,
+        out=out,
+        as_grid=args.grid,
+        columns=args.columns,
+        classes=args.classes,
+        truncation_psi=args.truncation_psi,
+        truncation_cutoff=args.truncation_cutoff,
+        noise=args.noise,
+        device=args.device or "auto",
+        allow_code=args.allow_code,
+        overwrite=args.overwrite,
+        watch=Terminal(),
+    )
+    if not args.json:
+        print(f"{len(result.files)} file(s): {out}")
+        print(f"kept: --seeds {','.join(str(one.seed) for one in result.kept)}")
+    return {
+        "files": [str(file) for file in result.files],
+        "kept": [one.as_dict() for one in result.kept],
+        "judge": result.judge,
+        "judge_images": result.judge_images,
+    }
+
+
 def _mix(args: argparse.Namespace) -> dict[str, Any]:
     from projgan.sampling.seeds import parse_seeds
     from projgan.workflows.mix import COARSE, mix
 
+    if args.best_of is not None:
+        raise UsageError("a table mixes the seeds that are named", where="option --best-of")
     if args.columns is not None:
         raise UsageError("a table has a column for each seed", where="option --columns")
     layers: Sequence[int] = COARSE

@@ -5,7 +5,8 @@ sample, let t be the nearest training picture, at distance d, and r the distance
 training picture nearest to it. The sample's closeness is d / r: about 1 for a picture of the same
 kind that is new, since t is then as near to it as training pictures are to each other, and near 0
 for a copy. A sample is a copy if its closeness is below a threshold: the one that only 2 % of the
-training pictures would pass if each were left out and taken for a sample, but no less than a half.
+training pictures would pass if each were left out and taken for a sample, but no less than a half
+and no more than two thirds (a few pictures say little about their closest 2 %).
 
 Training sets hold doubles. Pictures nearer to each other than a tenth of the typical distance count
 as one, so they change neither r nor the threshold; and r is taken to be at least half its median,
@@ -29,7 +30,7 @@ from projgan.evaluation.thumbnails import ThumbnailSpace, thumbnails
 
 PASSED = 0.02
 """Share of training pictures that would pass for copies: what a score of new pictures is near."""
-LEAST, MOST = 0.5, 0.9
+LEAST, MOST = 0.5, 2 / 3
 """Between them lies the threshold."""
 SAME = 0.1
 """Share of the typical distance below which two training pictures count as one."""
@@ -106,7 +107,7 @@ class Yardstick:
     def __init__(self, space: Space) -> None:
         self._space = space
         own = space.among()
-        is_other = own.distances >= SAME * space.typical()
+        is_other = own.distances > SAME * space.typical()
         places = torch.arange(space.count)[:, None]
         is_double = (~is_other & (own.indices < places)).any(dim=1)
         self.doubles = int(is_double.sum())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from projgan.data.classes import find_classes
 from projgan.errors import UsageError
@@ -15,7 +17,7 @@ from projgan.images import grid, save_image, to_pil, to_uint8
 from projgan.layers.noise import NoiseMode
 from projgan.sampling.film import write_film
 from projgan.sampling.interpolate import spherical_path
-from projgan.snapshot import Snapshot
+from projgan.snapshot import Classes, Snapshot
 from projgan.workflows.watch import Watch
 
 
@@ -49,24 +51,100 @@ def sample(
     """
     watch = watch or Watch()
     snapshot = Snapshot.load(source, device=device, allow_code=allow_code)
-    latents, labels = snapshot.generator.latents(seeds), snapshot.classes_of(seeds)
-    names = [f"seed{seed:06d}.png" for seed in seeds]
-    if classes is not None:
-        found = find_classes(classes, snapshot.class_names)
-        latents = latents.repeat(len(found), 1)
-        labels = [index for index in found for _ in seeds]
-        # By number: a name may hold anything, and a snapshot may come from a stranger.
-        names = [f"class{index:03d}-{name}" for index in found for name in names]
-        columns = columns or (len(seeds) if len(found) > 1 else None)
-        watch.note(", ".join(f"class {i}: {snapshot.class_names[i]}" for i in found))
-    batches = snapshot.images(
-        latents,
-        classes=labels,
-        truncation_psi=truncation_psi,
-        truncation_cutoff=truncation_cutoff,
-        noise=noise,
+    wanted = list_pictures(snapshot, seeds, classes=classes, watch=watch)
+    style = Style(truncation_psi, truncation_cutoff, noise)
+    columns = columns or wanted.columns
+    return write_pictures(
+        snapshot,
+        wanted,
+        out,
+        style=style,
+        as_grid=as_grid,
+        columns=columns,
+        overwrite=overwrite,
+        watch=watch,
     )
-    targets = [out] if as_grid else [out / name for name in names]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How pictures are made, whatever their latents: as in `Snapshot.sample`."""
+
+    truncation_psi: float | None = None
+    truncation_cutoff: int | None = None
+    noise: NoiseMode | None = None
+
+    def images(self, snapshot: Snapshot, latents_z: Tensor, classes: Classes) -> Iterator[Tensor]:
+        """Pictures of latents, batch by batch, as `Snapshot.images` gives them."""
+        return snapshot.images(
+            latents_z,
+            classes=classes,
+            truncation_psi=self.truncation_psi,
+            truncation_cutoff=self.truncation_cutoff,
+            noise=self.noise,
+        )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Pictures to be made: a seed and perhaps a class index for each.
+
+    Attributes:
+        are_named: the classes were asked for, and so stand in the names of files.
+        columns: of a grid, if the classes decide about them.
+    """
+
+    seeds: list[int]
+    classes: list[int] | None
+    are_named: bool = False
+    columns: int | None = None
+
+    def names(self) -> list[str]:
+        """A file name for each. Classes by number: a name may hold anything."""
+        names = [f"seed{seed:06d}.png" for seed in self.seeds]
+        if self.classes is None or not self.are_named:
+            return names
+        return [f"class{c:03d}-{name}" for c, name in zip(self.classes, names, strict=True)]
+
+
+def list_pictures(
+    snapshot: Snapshot, seeds: Sequence[int], *, classes: str | None, watch: Watch
+) -> Wanted:
+    """Every seed in every class that is named, class after class; or each in the class of its turn.
+
+    Raises: UsageError: there is no such class.
+    """
+    count = len(snapshot.class_names)
+    if classes is None:
+        return Wanted(list(seeds), [seed % count for seed in seeds] if count else None)
+    found = find_classes(classes, snapshot.class_names)
+    watch.note(", ".join(f"class {i}: {snapshot.class_names[i]}" for i in found))
+    return Wanted(
+        [seed for _ in found for seed in seeds],
+        [index for index in found for _ in seeds],
+        are_named=True,
+        columns=len(seeds) if len(found) > 1 else None,
+    )
+
+
+def write_pictures(
+    snapshot: Snapshot,
+    wanted: Wanted,
+    out: Path,
+    *,
+    style: Style,
+    as_grid: bool,
+    columns: int | None,
+    overwrite: bool,
+    watch: Watch,
+) -> list[Path]:
+    """Make the pictures and write them, as `sample` does; the files' paths.
+
+    Raises: UsageError: a file exists, or the generator lacks what the style asks for.
+    """
+    latents = snapshot.generator.latents(wanted.seeds)
+    batches = style.images(snapshot, latents, wanted.classes)
+    targets = [out] if as_grid else [out / name for name in wanted.names()]
     refuse_existing(targets, overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     if as_grid:
