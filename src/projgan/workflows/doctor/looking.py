@@ -22,7 +22,7 @@ from projgan.data.judge import Verdict, judge_all
 from projgan.data.labels import Labels, labels_from_file, labels_from_folders
 from projgan.data.report import UPSCALED, Report
 from projgan.data.scan import open_source
-from projgan.evaluation.extractors import INPUT_SIZE, Extractor
+from projgan.evaluation.extractors import Extractor
 from projgan.images import on_white
 from projgan.workflows.doctor.unusual import LEAST_SIDED
 
@@ -34,6 +34,7 @@ MIRRORED_MOST = 200
 """Of how many pictures the mirror images are looked at too."""
 
 _BATCH = 16
+_SIDE = 224  # what lite1 is shown, so nothing is resized twice
 _WHITE = (255, 255, 255)
 _GREY_LEVELS = 6
 _BORDER_LEVELS = 12
@@ -85,7 +86,7 @@ class _Notes:
     def add(self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """Note one (224, 224, 4) picture; returns it over white, (224, 224, 3)."""
         seen = np.asarray(on_white(Image.fromarray(pixels)))
-        side = INPUT_SIZE // SMALL
+        side = _SIDE // SMALL
         copy = seen.reshape(SMALL, side, SMALL, side, 3).mean((1, 3))
         colours = seen.astype(np.int16)
         spread = colours.max(axis=2) - colours.min(axis=2)
@@ -114,7 +115,7 @@ def look_at(
         given = labels_from_file(source) if source.listing.has_labels else None
         verdict, notes = Verdict(), _Notes()
         eyes = _Eyes(len(source.listing.entries), look, device)
-        rules = Rules(INPUT_SIZE, "squash", _WHITE, "rgba")
+        rules = Rules(_SIDE, "squash", _WHITE, "rgba")
         stream = judge_all(
             source, rules, workers=workers, progress=lambda n, of: progress("looking", n, of)
         )
@@ -135,7 +136,7 @@ def _look_at_prepared(
     height, width = prepared.pixels.shape[1:3]
     for index in range(len(prepared)):
         picture = pil_of(prepared, index).convert("RGBA")
-        squashed = picture.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.LANCZOS)
+        squashed = picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
         eyes.show(index, index, notes.add(np.asarray(squashed), (width, height)))
         progress("looking", index + 1, len(prepared))
     labels = None
