@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-import projgan
+from projgan import __version__, storage
 from projgan.build import choose_device, choose_precision
 from projgan.config.load import override
 from projgan.config.schema import RunConfig
@@ -54,7 +54,7 @@ def examine_machine(*, effort: Effort | None = None, watch: Watch | None = None)
 
 def _say_software(diagnosis: Diagnosis) -> None:
     """Versions of what projgan stands on, and those that are too old or missing."""
-    diagnosis.say("projgan", f"{projgan.__version__} in {Path(projgan.__file__).parent}")
+    diagnosis.say("projgan", f"{__version__} in {Path(storage.__file__).parent}")
     diagnosis.say(
         "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     )
@@ -69,7 +69,7 @@ def _say_software(diagnosis: Diagnosis) -> None:
     ordered = first + [name for name in versions if name not in (*first, *_packages())]
     diagnosis.say("versions", ", ".join(f"{name} {versions[name]}" for name in ordered))
     diagnosis.facts |= {
-        "projgan": projgan.__version__,
+        "projgan": __version__,
         "python": platform.python_version(),
         "versions": versions,
     }

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-import projgan
+from projgan import storage
 from projgan.build import make_augment
 from projgan.config.load import from_dict, to_json
 from projgan.config.schema import RunConfig
@@ -77,7 +77,7 @@ def try_steps(config: RunConfig, seconds: float) -> Trial:
     with tempfile.TemporaryDirectory(prefix="projgan-trial-") as name:
         folder = Path(name)
         (folder / _TASK).write_text(to_json(config), encoding="utf-8")
-        package = str(Path(projgan.__file__).resolve().parents[1])
+        package = str(Path(storage.__file__).resolve().parents[1])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         words = f"from {__name__} import take_steps; take_steps({name!r}, {seconds!r})"
         try:
