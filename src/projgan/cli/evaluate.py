@@ -62,7 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--resolution",
-        default="",
         metavar="N|WxH",
         help="at which pictures are compared with pictures (default: that of the fakes)",
     )
@@ -96,7 +95,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         download=args.download,
         metrics=None if args.metrics is None else _words(args.metrics),
         samples=args.samples,
-        resolution=args.resolution,
+        resolution=args.resolution or "",
         seed=args.seed,
         device=args.device or "auto",
         threads=args.threads,

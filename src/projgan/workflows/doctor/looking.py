@@ -126,7 +126,9 @@ def look_at(
                     eyes.show(place, len(notes.sizes) - 1, seen)
         verdict.facts.pop(UPSCALED, None)  # to the size of this pass, which means nothing
         labels = given or labels_from_folders(verdict.names)
-        return _result(verdict.report(source), verdict.names, verdict.hashes, notes, eyes, labels)
+        return _result(
+            verdict.report(source), verdict.names, verdict.hashes, notes, eyes, labels=labels
+        )
 
 
 def _look_at_prepared(
@@ -144,7 +146,7 @@ def _look_at_prepared(
         pairs = zip(prepared.names, prepared.labels, strict=True)
         labels = Labels(dict(pairs), prepared.class_names)
     names, hashes = list(prepared.names), list(prepared.hashes)
-    return _result(prepared.report, names, hashes, notes, eyes, labels, prepared)
+    return _result(prepared.report, names, hashes, notes, eyes, labels=labels, prepared=prepared)
 
 
 def pil_of(prepared: PreparedSet, index: int) -> Image.Image:
@@ -204,6 +206,7 @@ def _result(
     hashes: list[str],
     notes: _Notes,
     eyes: _Eyes,
+    *,
     labels: Labels | None,
     prepared: PreparedSet | None = None,
 ) -> Look:
