@@ -299,7 +299,7 @@ def test_files_of_the_source_exist(page: Path) -> None:
             "samples/",
             "flat.py",
         )
-        assert name in of_the_user or any(place.exists() for place in places), (
+        assert name in of_the_user + of_a_run or any(place.exists() for place in places), (
             f"{page.name} names {name}"
         )
 
