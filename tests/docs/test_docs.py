@@ -291,14 +291,8 @@ def test_files_of_the_source_exist(page: Path) -> None:
         r"`([a-z_]+(?:/[a-z_0-9]*)?(?:\.py|/))`", page.read_text(encoding="utf-8")
     ):
         places = (source / name, ROOT / name, ROOT / "docs" / name)
-        of_the_user = (
-            "photos/",
-            "compare/photos/",
-            "checkpoints/",
-            "snapshots/",
-            "samples/",
-            "flat.py",
-        )
+        of_the_user = ("photos/", "compare/photos/", "flat.py")
+        of_a_run = ("checkpoints/", "snapshots/", "samples/")
         assert name in of_the_user + of_a_run or any(place.exists() for place in places), (
             f"{page.name} names {name}"
         )
