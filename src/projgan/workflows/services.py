@@ -70,7 +70,7 @@ def require_packages(names: tuple[str, ...]) -> None:
 
 
 def _start(tracker: Tracker) -> Tracker:
-    # Until accelerate 1.7 a tracker starts when it is made; since then it has to be told.
+    # In accelerate 1.6 a tracker starts when it is made; newer ones have to be told.
     start = getattr(tracker, "start", None)
     if start is not None:
         start()
