@@ -22,6 +22,7 @@ class RunDir:
         self.history = self.root / "history.jsonl"
         self.chart = self.root / "history.png"
         self.report = self.root / "report.html"
+        self.nearest = self.root / "nearest.png"
         self.trackers = self.root / "trackers.json"
         self.samples = self.root / "samples"
         self.checkpoints = self.root / "checkpoints"

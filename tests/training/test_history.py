@@ -104,7 +104,7 @@ def test_chart_shows_each_line_of_the_history(tmp_path: Path) -> None:
     draw_chart(rows, plain, title="a run")
     draw_chart([*rows, {"images_seen": 300, "fd_lite1": 50.0}], dashed, title="a run")
     with Image.open(plain) as first, Image.open(dashed) as second:
-        assert first.size == second.size == (1100, 700)
+        assert first.size == second.size == (1100, 740)
         assert first.tobytes() != second.tobytes()
 
 

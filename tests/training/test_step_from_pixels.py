@@ -99,6 +99,8 @@ def test_counters_history_and_no_gradient_left(name: str, mode: str) -> None:
     assert set(means) == {"loss_g", "loss_d", "logits_real", "logits_fake"} | {
         "sign_real",
         "sign_fake",
+        "grad_norm_g",
+        "grad_norm_d",
         extra,
     }
     for network in (state.generator, state.discriminator):

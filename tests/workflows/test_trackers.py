@@ -53,7 +53,11 @@ def options(trackers: str, **changes: str) -> dict[str, str]:
 
 def figures_of(run: Path) -> dict[int, dict[str, float]]:
     return {
-        row["images_seen"]: {key: value for key, value in row.items() if key != "images_seen"}
+        row["images_seen"]: {
+            key: value
+            for key, value in row.items()
+            if key != "images_seen" and isinstance(value, (int, float))
+        }
         for row in read_history(run / "history.jsonl")
     }
 

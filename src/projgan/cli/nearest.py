@@ -11,7 +11,7 @@ from projgan.cli.arguments import add_allow_code, add_device, add_out
 EXAMPLES = (
     "projgan nearest runs/photos",
     "projgan nearest samples/ --data photos/ --out pairs.png",
-    "projgan nearest runs/photos/snapshots/000050000 --seeds 0-35 --json",
+    "projgan nearest runs/photos/snapshots/000050000 --seeds 0-35 --out pairs.png",
 )
 
 
@@ -34,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shown", type=int, default=24, metavar="N", help="pairs in the picture (default: 24)"
     )
-    add_out(parser, "pairs.png", "picture of the closest pairs", overwrite="replace what exists")
+    add_out(
+        parser,
+        "nearest.png in the run folder, pairs.png for anything else",
+        "picture of the closest pairs, and the result beside it as .json",
+        overwrite="replace what exists",
+    )
     add_device(parser)
     add_allow_code(parser)
 
@@ -50,7 +55,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError("must be at least 1", where="option --shown")
     result = find_nearest(
         args.source,
-        out=Path(args.out or "pairs.png"),
+        out=Path(args.out) if args.out else None,
         data=args.data,
         seeds=None if args.seeds is None else parse_seeds(args.seeds),
         samples=args.samples,

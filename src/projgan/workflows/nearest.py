@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from projgan import storage
 from projgan.config.pictures import DataConfig
 from projgan.data.dataset import PreparedSet, is_prepared
 from projgan.data.prepare import open_cached
@@ -29,6 +30,7 @@ from projgan.rundir import RunDir
 from projgan.snapshot import Snapshot
 from projgan.workflows.judge import run_of
 from projgan.workflows.pairs import Near, Pair, draw_pairs
+from projgan.workflows.report import refresh_report
 from projgan.workflows.use import refuse_existing
 from projgan.workflows.watch import Watch
 
@@ -76,7 +78,7 @@ class _Samples:
 def find_nearest(
     source: str | Path,
     *,
-    out: Path,
+    out: Path | None = None,
     data: str | Path | None = None,
     seeds: Sequence[int] | None = None,
     samples: int | None = None,
@@ -90,7 +92,9 @@ def find_nearest(
 
     Args:
         source: a run folder (its newest snapshot), a snapshot, or a folder or zip of samples.
-        out: a picture of sample, nearest by lite1, nearest by thumbnail: the closest `shown`.
+        out: a picture of sample, nearest by lite1, nearest by thumbnail: the closest `shown`. The
+            result lies beside it as JSON. By default nearest.png in the run's folder, whose report
+            then shows it, and pairs.png here for anything else.
         data: the training pictures; by default those of the run.
         seeds: of the samples, if a generator makes them.
         samples: that many: seeds 0 to samples - 1, or evenly spaced ones of a folder. By default
@@ -100,7 +104,11 @@ def find_nearest(
         given for a folder. DataError: pictures are missing or too few.
     """
     watch, source = watch or Watch(), Path(source)
-    refuse_existing([out], overwrite)
+    run = RunDir(source) if out is None and RunDir(source).config.is_file() else None
+    # What lies in a run is made anew whenever it is asked for, like its chart.
+    out = out or (run.nearest if run else Path("pairs.png"))
+    if run is None:
+        refuse_existing([out, out.with_suffix(".json")], overwrite)
     if seeds is not None and samples is not None:
         raise UsageError("name seeds or how many samples, not both", where="option --samples")
     if samples is not None and samples < 1:
@@ -132,6 +140,9 @@ def find_nearest(
     sheet = draw_pairs(pairs[:shown], found.pixels, pictures, title=in_words(result))
     out.parent.mkdir(parents=True, exist_ok=True)
     save_image(sheet, out)
+    storage.write_text(out.with_suffix(".json"), json.dumps(result.as_dict(), indent=1) + "\n")
+    if run is not None:
+        refresh_report(run, watch.note)
     return result
 
 

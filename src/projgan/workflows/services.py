@@ -69,6 +69,13 @@ def require_packages(names: tuple[str, ...]) -> None:
         )
 
 
+def settle_processes() -> None:
+    """Before any tracker: accelerate's trackers speak in the main process, and ask which it is."""
+    from accelerate import PartialState  # noqa: PLC0415 - optional
+
+    PartialState()
+
+
 def _start(tracker: Tracker) -> Tracker:
     # In accelerate 1.6 a tracker starts when it is made; newer ones have to be told.
     start = getattr(tracker, "start", None)

@@ -21,7 +21,7 @@ from projgan.training.history import read_history
 from projgan.training.loop import Every
 from projgan.training.state import TrainingState
 from projgan.workflows.page.commands import as_option, without_places
-from projgan.workflows.services import SERVICES, Sitting, Tracker
+from projgan.workflows.services import SERVICES, Sitting, Tracker, settle_processes
 
 Note = Callable[[str], None]
 
@@ -46,6 +46,7 @@ class Trackers:
             saved = ids.get(name, "")
             sitting = Sitting(run.root, config.tracking.project, saved, images_seen)
             with self._leaving_out(name):
+                settle_processes()
                 self._open[name], ids[name] = SERVICES[name].open(sitting)
                 if not saved:
                     self._begin(name)

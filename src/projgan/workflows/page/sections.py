@@ -220,10 +220,10 @@ def _metric(key: str, meaning: Meaning, story: Story) -> list[str]:
 
 def nearest(story: Story) -> str:
     """Samples beside their nearest pictures of the set, if `projgan nearest` has been asked."""
-    picture = embed(story.run.root / "nearest.png")
+    picture = embed(story.run.nearest)
     if picture is None:
         return ""
-    score = story.nearest.get("score", story.nearest.get("copy_score"))
+    score = story.nearest.get("score")
     parts = [paragraph(_NEAREST)]
     if isinstance(score, (int, float)):
         said = number(float(score))

@@ -71,7 +71,7 @@ def read_story(root: Path) -> Story:
         events=_events(run.history),
         grids=evenly(grids, MAX_GRIDS),
         num_grids=len(grids),
-        nearest=_json(run.root / "nearest.json"),
+        nearest=_json(run.nearest.with_suffix(".json")),
         trained_with=_trained_with(run.checkpoints),
     )
 
