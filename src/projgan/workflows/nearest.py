@@ -104,11 +104,7 @@ def find_nearest(
         given for a folder. DataError: pictures are missing or too few.
     """
     watch, source = watch or Watch(), Path(source)
-    run = RunDir(source) if out is None and RunDir(source).config.is_file() else None
-    # What lies in a run is made anew whenever it is asked for, like its chart.
-    out = out or (run.nearest if run else Path("pairs.png"))
-    if run is None:
-        refuse_existing([out, out.with_suffix(".json")], overwrite)
+    run, out = _destination(source, out, overwrite)
     if seeds is not None and samples is not None:
         raise UsageError("name seeds or how many samples, not both", where="option --samples")
     if samples is not None and samples < 1:
@@ -118,25 +114,16 @@ def find_nearest(
         snapshot = Snapshot.load(source, device=device, allow_code=allow_code)
         pictures = _open(_config_of(source, snapshot, data), watch)
         found = _generated(snapshot, chosen, watch)
+    elif seeds is not None:
+        raise UsageError("pictures of a folder have no seeds", where="option --seeds")
+    elif data is None:
+        raise _which_pictures(source)
     else:
-        if seeds is not None:
-            raise UsageError("pictures of a folder have no seeds", where="option --seeds")
-        if data is None:
-            raise _which_pictures(source)
         pictures = _open(_beside(data), watch)
         found = _of_folder(source, pictures, samples, watch)
     lite1, thumbs, doubles = _score(found.pixels, pictures, device, watch)
     pairs = _pairs(found, pictures, lite1, thumbs)
-    result = NearestResult(
-        score=sum(pair.is_copy for pair in pairs) / len(pairs),
-        scores={"lite1": lite1.score, "thumbnails": thumbs.score},
-        thresholds={"lite1": lite1.threshold, "thumbnails": thumbs.threshold},
-        num_samples=len(pairs),
-        num_pictures=len(pictures),
-        doubles=doubles,
-        pairs=pairs,
-        out=out,
-    )
+    result = _result(pairs, (lite1, thumbs), pictures=len(pictures), doubles=doubles, out=out)
     sheet = draw_pairs(pairs[:shown], found.pixels, pictures, title=in_words(result))
     out.parent.mkdir(parents=True, exist_ok=True)
     save_image(sheet, out)
@@ -144,6 +131,37 @@ def find_nearest(
     if run is not None:
         refresh_report(run, watch.note)
     return result
+
+
+def _destination(source: Path, out: Path | None, overwrite: bool) -> tuple[RunDir | None, Path]:
+    """The run whose report shows the pairs, if there is one, and where they go."""
+    if out is None and RunDir(source).config.is_file():
+        # What lies in a run is made anew whenever it is asked for, like its chart.
+        return RunDir(source), RunDir(source).nearest
+    out = out or Path("pairs.png")
+    refuse_existing([out, out.with_suffix(".json")], overwrite)
+    return None, out
+
+
+def _result(
+    pairs: list[Pair],
+    scores: tuple[CopyScore, CopyScore],
+    *,
+    pictures: int,
+    doubles: int,
+    out: Path,
+) -> NearestResult:
+    lite1, thumbs = scores
+    return NearestResult(
+        score=sum(pair.is_copy for pair in pairs) / len(pairs),
+        scores={"lite1": lite1.score, "thumbnails": thumbs.score},
+        thresholds={"lite1": lite1.threshold, "thumbnails": thumbs.threshold},
+        num_samples=len(pairs),
+        num_pictures=pictures,
+        doubles=doubles,
+        pairs=pairs,
+        out=out,
+    )
 
 
 def in_words(result: NearestResult) -> str:
