@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from notes import Notes
 from projgan.errors import DataError, DivergedError, StoppedBySignal, UsageError
 from projgan.training.history import read_history
 from projgan.training.step import TrainStep
@@ -61,14 +62,6 @@ def run(pictures: Path, out: Path, **changes: Any) -> Comparison:
         "options": OPTIONS,
     }
     return compare(pictures, out=out, **(terms | changes))
-
-
-class Notes(Watch):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 class StopIn(Watch):

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from notes import Notes
 from projgan.data.drawn import write_drawn_set
 from projgan.data.prepare import open_cached
 from projgan.errors import DataError, UsageError
@@ -23,7 +24,6 @@ from projgan.workflows.demo import demo
 from projgan.workflows.distance import Lite1Distance
 from projgan.workflows.sitting import TrainResult
 from projgan.workflows.train import plan, resume, train
-from projgan.workflows.watch import Watch
 from tiny import tiny_options
 
 KINDS = ["cosmos", "dahlia", "daisy", "primrose", "star"]
@@ -48,14 +48,6 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def options(**changes: str) -> dict[str, str]:
     settings = {"data__conditional": "true", "training__grid_size": "9", "training__images": "16"}
     return tiny_options(**(settings | changes))
-
-
-class Notes(Watch):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture(scope="module")

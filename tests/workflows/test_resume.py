@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from notes import Notes
 from projgan.errors import DataError, StoppedBySignal, UsageError
 from projgan.rundir import RunDir
 from projgan.training import checkpoint as checkpoint_module
@@ -35,14 +36,6 @@ class StopAt(Watch):
     def step(self, state: TrainingState) -> None:
         if state.step == self.step_to_stop:
             os.kill(os.getpid(), self.number)
-
-
-class Notes(Watch):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture(scope="module", autouse=True)

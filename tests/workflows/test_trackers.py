@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from command import projgan
+from notes import Notes
 from projgan.config.load import override
 from projgan.config.schema import RunConfig
 from projgan.errors import UsageError
 from projgan.training.history import read_history
 from projgan.workflows.services import require_packages
 from projgan.workflows.train import resume, train
-from projgan.workflows.watch import Watch
 from tiny import tiny_arguments, tiny_options, write_pictures
 from tracker_fakes import install
 
@@ -25,14 +25,6 @@ needs_tensorboard = pytest.mark.skipif(
     importlib.util.find_spec("tensorboard") is None,
     reason='skipped: tensorboard is not installed (pip install "projgan[trackers]")',
 )
-
-
-class Notes(Watch):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -82,53 +82,22 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.best_of is not None:
         return _best(args)
 
-    from projgan.cli.terminal import Terminal
     from projgan.sampling.seeds import parse_seeds
     from projgan.workflows.use import sample
 
-    out = Path(args.out or ("samples.png" if args.grid else "samples"))
-    files = sample(
-        args.source,
-        seeds=parse_seeds(args.seeds),
-        out=out,
-        as_grid=args.grid,
-        columns=args.columns,
-        classes=args.classes,
-        truncation_psi=args.truncation_psi,
-        truncation_cutoff=args.truncation_cutoff,
-        noise=args.noise,
-        device=args.device or "auto",
-        allow_code=args.allow_code,
-        overwrite=args.overwrite,
-        watch=Terminal(),
-    )
+    out = _out(args)
+    files = sample(args.source, seeds=parse_seeds(args.seeds), out=out, **_manner(args))
     if not args.json:
         print(f"{len(files)} file(s): {out}")
     return {"files": [str(file) for file in files]}
 
 
 def _best(args: argparse.Namespace) -> dict[str, Any]:
-    from projgan.cli.terminal import Terminal
     from projgan.sampling.seeds import parse_seeds
     from projgan.workflows.best_of import sample_best
 
-    out = Path(args.out or ("samples.png" if args.grid else "samples"))
-    result = sample_best(
-        args.source,
-        seeds=parse_seeds(args.seeds),
-        best_of=args.best_of,
-        out=out,
-        as_grid=args.grid,
-        columns=args.columns,
-        classes=args.classes,
-        truncation_psi=args.truncation_psi,
-        truncation_cutoff=args.truncation_cutoff,
-        noise=args.noise,
-        device=args.device or "auto",
-        allow_code=args.allow_code,
-        overwrite=args.overwrite,
-        watch=Terminal(),
-    )
+    seeds, out = parse_seeds(args.seeds), _out(args)
+    result = sample_best(args.source, seeds=seeds, best_of=args.best_of, out=out, **_manner(args))
     if not args.json:
         print(f"{len(result.files)} file(s): {out}")
         print(f"kept: --seeds {','.join(str(one.seed) for one in result.kept)}")
@@ -137,6 +106,28 @@ def _best(args: argparse.Namespace) -> dict[str, Any]:
         "kept": [one.as_dict() for one in result.kept],
         "judge": result.judge,
         "judge_images": result.judge_images,
+    }
+
+
+def _out(args: argparse.Namespace) -> Path:
+    return Path(args.out or ("samples.png" if args.grid else "samples"))
+
+
+def _manner(args: argparse.Namespace) -> dict[str, Any]:
+    """How pictures are made and written, whichever seeds they come from."""
+    from projgan.cli.terminal import Terminal
+
+    return {
+        "as_grid": args.grid,
+        "columns": args.columns,
+        "classes": args.classes,
+        "truncation_psi": args.truncation_psi,
+        "truncation_cutoff": args.truncation_cutoff,
+        "noise": args.noise,
+        "device": args.device or "auto",
+        "allow_code": args.allow_code,
+        "overwrite": args.overwrite,
+        "watch": Terminal(),
     }
 
 

@@ -10,6 +10,8 @@ noise.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -200,45 +202,6 @@ class FastGAN(Generator):
         return stages
 
 
-@register("fastgan")
-def build_fastgan(
-    *,
-    z_dim: int,
-    resolution: int,
-    width: int,
-    num_classes: int = 0,
-    size: Size | None = None,
-    channels: int = 3,
-) -> FastGAN:
-    """The full generator: two convolutions a block, with noise."""
-    return FastGAN(
-        z_dim=z_dim,
-        resolution=resolution,
-        width=width,
-        lite=False,
-        num_classes=num_classes,
-        size=size,
-        channels=channels,
-    )
-
-
-@register("fastgan-lite")
-def build_fastgan_lite(
-    *,
-    z_dim: int,
-    resolution: int,
-    width: int,
-    num_classes: int = 0,
-    size: Size | None = None,
-    channels: int = 3,
-) -> FastGAN:
-    """The lite generator: one convolution a block, no noise; the better choice for few pictures."""
-    return FastGAN(
-        z_dim=z_dim,
-        resolution=resolution,
-        width=width,
-        lite=True,
-        num_classes=num_classes,
-        size=size,
-        channels=channels,
-    )
+# Two convolutions a block, with noise; and one convolution, without: better for few pictures.
+register("fastgan")(partial(FastGAN, lite=False))
+register("fastgan-lite")(partial(FastGAN, lite=True))

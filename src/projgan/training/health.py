@@ -32,7 +32,7 @@ ADVICE = {
     COLLAPSE: "Its samples have become alike: go back (--on-collapse rollback), lower the learning "
     "rates, or add pictures.",
     COPYING: "It repeats pictures of the set: stop here or earlier, add pictures, set data.mirror, "
-    "or augment more. projgan sample shows what it has learned by heart.",
+    "or augment more. projgan nearest shows which.",
     DIVERGED: "Go back to the best snapshot, and go on with lower learning rates or "
     "training.precision=fp32.",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,12 +21,12 @@ from projgan.evaluation.thumbnails import ThumbnailSpace, thumbnails
 from projgan.features.weights import weights_path
 from projgan.snapshot import Snapshot
 from projgan.workflows.distance import Lite1Distance
+from projgan.workflows.sides import real_batches, spaced
 
 _MOST_REALS = 1_000
 _MOST_FOR_COPIES = 5_000
 """Copies are sought among all pictures or not at all; larger sets are not learned by heart."""
 _NEIGHBOURS = 5
-_BATCH = 64
 _TRIAL = 8
 """Pictures by which the time of a measurement is guessed before the first."""
 _LEAST_S = 2.0
@@ -112,7 +112,7 @@ class Measure:
             return {}
         try:
             self._yardstick = self._yardstick or Yardstick(
-                ThumbnailSpace(thumbnails(all_pictures(self._data)))
+                ThumbnailSpace(thumbnails(real_batches(self._data, spaced(len(self._data), None))))
             )
         except DataError:  # fewer than three different ones
             return {}
@@ -152,12 +152,6 @@ def _figures(distance: Lite1Distance, fakes: list[Tensor]) -> dict[str, float]:
     ):
         figures[name] = round(value, 4)
     return figures
-
-
-def all_pictures(data: PreparedSet) -> Iterator[Tensor]:
-    """Every picture of a set, (b, C, H, W) uint8."""
-    for start in range(0, len(data), _BATCH):
-        yield data.images(range(start, min(start + _BATCH, len(data))))
 
 
 def spacing(features: Tensor) -> float:

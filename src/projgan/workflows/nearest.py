@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ from projgan.evaluation.copies import CopyScore, Yardstick
 from projgan.evaluation.extractors import Extractor
 from projgan.evaluation.neighbours import FeatureSpace
 from projgan.evaluation.thumbnails import ThumbnailSpace, thumbnails
-from projgan.images import save_image, to_uint8
+from projgan.images import save_image
 from projgan.rundir import RunDir
 from projgan.snapshot import Snapshot
 from projgan.workflows.judge import run_of
 from projgan.workflows.pairs import Near, Pair, draw_pairs
 from projgan.workflows.report import refresh_report
+from projgan.workflows.sides import BATCH, real_batches, sample_batches, spaced
 from projgan.workflows.use import refuse_existing
 from projgan.workflows.watch import Watch
 
@@ -38,7 +40,6 @@ SAMPLES = 100
 """Samples of a generator, unless told otherwise."""
 FOLDER_PX = 128
 """Side at which the pictures of two folders are compared."""
-_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -207,27 +208,24 @@ def _beside(data: str | Path) -> DataConfig:
 
 
 def _open(config: DataConfig, watch: Watch) -> PreparedSet:
-    return open_cached(
-        config, progress=lambda done, total: watch.progress("preparing pictures", done, total)
-    )
+    return open_cached(config, progress=partial(watch.progress, "preparing pictures"))
 
 
 def _generated(snapshot: Snapshot, seeds: list[int], watch: Watch) -> _Samples:
-    latents = snapshot.generator.latents(seeds)
-    classes = snapshot.classes_of(seeds)
-    parts: list[Tensor] = []
-    for images in snapshot.images(latents, classes=classes, batch=_BATCH):
-        parts.append(to_uint8(images))
-        watch.progress("sampling", min(len(parts) * _BATCH, len(seeds)), len(seeds))
-    return _Samples(torch.cat(parts), [f"seed {seed}" for seed in seeds])
+    batches = sample_batches(
+        snapshot,
+        seeds,
+        snapshot.classes_of(seeds),
+        partial(watch.progress, "sampling"),
+    )
+    return _Samples(torch.cat(list(batches)), [f"seed {seed}" for seed in seeds])
 
 
 def _of_folder(source: Path, real: PreparedSet, samples: int | None, watch: Watch) -> _Samples:
     """Pictures of a folder in the size of the training pictures, evenly spaced if too many."""
     config = DataConfig(path=str(source), resolution=real.resolution)
     found = _open(config, watch)
-    count = min(samples or len(found), len(found))
-    places = [index * len(found) // count for index in range(count)]
+    places = spaced(len(found), samples)
     return _Samples(found.images(places), [found.names[place] for place in places])
 
 
@@ -237,7 +235,7 @@ def _score(
     """By lite1 and by thumbnails, and how many training pictures are doubles."""
     try:
         small = Yardstick(ThumbnailSpace(thumbnails(_batches(pictures))))
-        by_thumbnail = small.score(thumbnails(fake.split(_BATCH)))
+        by_thumbnail = small.score(thumbnails(fake.split(BATCH)))
         extractor = Extractor("lite1")
         if device != "auto":
             extractor = extractor.to(device)
@@ -245,7 +243,7 @@ def _score(
             extractor.features(_batches(pictures, mirrored=mirrored, watch=watch))
             for mirrored in (False, True)
         ]
-        by_lite1 = Yardstick(FeatureSpace(*spaces)).score(extractor.features(fake.split(_BATCH)))
+        by_lite1 = Yardstick(FeatureSpace(*spaces)).score(extractor.features(fake.split(BATCH)))
     except DataError as error:
         error.where = error.where or str(pictures.folder)
         raise
@@ -255,13 +253,11 @@ def _score(
 def _batches(
     pictures: PreparedSet, *, mirrored: bool = False, watch: Watch | None = None
 ) -> Iterator[Tensor]:
-    for start in range(0, len(pictures), _BATCH):
-        stop = min(start + _BATCH, len(pictures))
-        images = pictures.images(range(start, stop))
+    label = "looking at mirror images" if mirrored else "looking at training pictures"
+    places = spaced(len(pictures), None)
+    progress = partial((watch or Watch()).progress, label)
+    for images in real_batches(pictures, places, progress):
         yield images.flip(3) if mirrored else images
-        if watch is not None:
-            label = "looking at mirror images" if mirrored else "looking at training pictures"
-            watch.progress(label, stop, len(pictures))
 
 
 def _pairs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,13 @@ def classes_like(data: PreparedSet, places: Places, count: int) -> Tensor | None
     return data.classes_of(places[np.arange(count) % len(places)])
 
 
-def real_batches(data: PreparedSet, places: Places, progress: Progress) -> Iterator[Tensor]:
+def _silently(done: int, total: int) -> None:
+    """No progress is shown."""
+
+
+def real_batches(
+    data: PreparedSet, places: Places, progress: Progress = _silently
+) -> Iterator[Tensor]:
     """Pictures of the set by place, (b, C, H, W) uint8; progress: called with (done, in all)."""
     for start in range(0, len(places), BATCH):
         stop = min(start + BATCH, len(places))
@@ -44,9 +50,9 @@ def real_batches(data: PreparedSet, places: Places, progress: Progress) -> Itera
 
 def sample_batches(
     snapshot: Snapshot,
-    seeds: range,
+    seeds: Sequence[int],
     classes: Classes,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = _silently,
 ) -> Iterator[Tensor]:
     """Samples of a snapshot, one a seed: (b, C, H, W) uint8; progress as above.
 

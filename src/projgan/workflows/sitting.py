@@ -150,6 +150,8 @@ class _Sitting:
         labels = data.classes_of(range(len(data))) if config.data.conditional else None
         augment = make_augment(config, is_stronger=state.rollbacks > 0)
         callbacks = self._recorder.callbacks()
+        every = config.metrics.every
+        decide = Every(every, lambda state: self._recorder.decide(state, self._stop))
         run_loop(
             state,
             TrainStep(config, augment, labels),
@@ -162,7 +164,7 @@ class _Sitting:
                 *callbacks,
                 *self._further,
                 # After the checkpoint: a resume from it finds the same lines and decides the same.
-                Every(1, lambda state: self._recorder.decide(state, self._stop), at_end=False),
+                *([decide] if every else []),
             ],
             stop=self._stop,
         )

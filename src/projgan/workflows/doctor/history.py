@@ -19,6 +19,7 @@ from projgan.generators.plugin import is_outside
 from projgan.rundir import RunDir
 from projgan.snapshot import read_about
 from projgan.training.checkpoint import Checkpoint, open_checkpoint
+from projgan.training.health import ADVICE, LEARNING
 from projgan.training.history import read_history
 from projgan.workflows.doctor.diagnosis import Diagnosis
 from projgan.workflows.doctor.source import say_pictures
@@ -202,6 +203,8 @@ def _say_health(diagnosis: Diagnosis, remains: Remains) -> None:
         diagnosis.say("last figures", ", ".join(figures))
     if isinstance(last.get("state"), str):
         diagnosis.say("health", last["state"])
+        if last["state"] != LEARNING and last["state"] in ADVICE:
+            diagnosis.advise(ADVICE[last["state"]])
     diagnosis.facts["last"] = last
 
 

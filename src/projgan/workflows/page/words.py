@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from projgan.training.health import ADVICE
 from projgan.workflows.page.markup import Both
 
 
@@ -138,48 +139,45 @@ OWN_METRIC: Both = (
 STATES: dict[str, tuple[Both, Both]] = {
     "learning": (
         ("It is learning.", "順調に学習しています。"),
-        (
-            "Let it go on. The grids decide when it is enough.",
-            "このまま続けてください。やめどきはサンプルを見て決めます。",
-        ),
+        (ADVICE["learning"], "このまま続けてください。やめどきはサンプルを見て決めます。"),
     ),
     "discriminator overwhelms": (
         ("The discriminator overwhelms the generator.", "識別器が強すぎます。"),
         (
-            "Try a smaller <code>optimizer.lr_d</code>, or more augmentation.",
-            "<code>optimizer.lr_d</code> を下げるか、データ拡張を強めてください。",
+            ADVICE["discriminator overwhelms"],
+            "optimizer.lr_d を半分にする、ヘッドを減らす (heads.count)、"
+            "あるいはデータ拡張を強めてください (augment.adaptive)。",
         ),
     ),
     "collapse": (
         ("The samples have become alike.", "サンプルが似通ってしまいました (モード崩壊)。"),
         (
-            "Go back to an earlier snapshot, and start anew with another seed or more "
-            "augmentation.",
-            "前のスナップショットに戻り、別のシードか、より強いデータ拡張でやり直してください。",
+            ADVICE["collapse"],
+            "前に戻る (--on-collapse rollback)、学習率を下げる、あるいは画像を増やしてください。",
         ),
     ),
     "copying": (
         ("The samples repeat the pictures.", "学習画像を丸写ししています。"),
         (
-            "Take an earlier snapshot; add pictures, or <code>--mirror</code> where it fits.",
-            "前のスナップショットを使うか、画像を増やす、あるいは "
-            "<code>--mirror</code> を試してください。",
+            ADVICE["copying"],
+            "ここか、もっと手前で止めてください。"
+            "画像を増やす、data.mirror を使う、データ拡張を強めるのも有効です。"
+            "どの画像かは projgan nearest でわかります。",
         ),
     ),
     "diverged": (
         ("It diverged.", "発散しました。"),
         (
-            "Start anew with half the learning rates, or with "
-            "<code>--set training.precision=fp32</code>.",
-            "学習率を半分にするか、<code>--set training.precision=fp32</code> "
-            "でやり直してください。",
+            ADVICE["diverged"],
+            "最良のスナップショットに戻り、"
+            "学習率を下げるか training.precision=fp32 で続けてください。",
         ),
     ),
     "flat": (
         ("It no longer gets better.", "もう良くなっていません。"),
         (
-            "Stop here and choose among the snapshots, or try more pictures.",
-            "ここで止めてスナップショットから選ぶか、画像を増やしてください。",
+            ADVICE["flat"],
+            "このまま続けてもほとんど変わりません。最良のスナップショットを使うか、画像を増やしてください。",
         ),
     ),
 }
