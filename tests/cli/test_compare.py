@@ -43,6 +43,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
+@pytest.mark.faults
 def test_killed_and_run_again(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In the second turn: one run has a checkpoint, the other may not have begun."""
     process = start(workplace, *WORDS, "--out", "out")

@@ -47,6 +47,7 @@ def test_faults_have_their_exit_codes(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("**/evaluation.json"))
 
 
+@pytest.mark.slow
 def test_reals_of_another_size(tmp_path: Path) -> None:
     write_pictures(tmp_path / "photos", 3, size=64)
     projgan(tmp_path, "prepare", "photos", "--out", "set", "--resolution", "64")

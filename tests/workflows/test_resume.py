@@ -131,7 +131,7 @@ def stop_and_resume(pictures: Path, run: Path, config: str, *steps: int) -> None
         ("shared", (1,)),
         ("shared", (4, 5, 9)),
         ("alternating", (3,)),
-        ("noisy", (5,)),
+        pytest.param("noisy", (5,), marks=pytest.mark.slow),
         ("adaptive", (3, 6)),
         ("bf16", (2, 7)),
         ("styles", (5,)),
