@@ -11,7 +11,7 @@ from torch import nn
 
 from projgan.augment.controllers import AdaController, BalanceController, Controller
 from projgan.augment.pipeline import Augment
-from projgan.config.learning import AUGMENTATIONS, OptimizerConfig, Precision
+from projgan.config.learning import AUGMENTATIONS, Compile, OptimizerConfig, Precision
 from projgan.config.load import resolve
 from projgan.config.networks import FeaturesConfig
 from projgan.config.schema import RunConfig
@@ -46,6 +46,7 @@ def settle(config: RunConfig) -> RunConfig:
         config,
         device=str(device),
         precision=choose_precision(config.training.precision, device),
+        compile_networks=choose_compile(config.training.compile, device),
         threads=config.training.threads or _usable_cores(),
         only_sizes=only_sizes,
     )
@@ -99,6 +100,13 @@ def choose_precision(name: Precision, device: torch.device) -> Precision:
         native = any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
         return "bf16" if native else "fp32"
     return "fp32"
+
+
+def choose_compile(name: Compile, device: torch.device) -> Compile:
+    """The word "auto" means on with CUDA; compiled steps were no faster on the CPUs measured."""
+    if name != "auto":
+        return name
+    return "on" if device.type == "cuda" else "off"
 
 
 def make_generator(config: RunConfig) -> Generator:
@@ -215,17 +223,22 @@ def make_optimizers(
             that power (StyleGAN2, appendix B). 0: no such update.
     """
     share = penalty_every / (penalty_every + 1) if penalty_every else 1.0
+    learned = [parameter for parameter in generator.parameters() if parameter.requires_grad]
+    # In one piece: 1.4 times as fast as tensor by tensor on a CPU. MPS has it in newer torch only.
+    is_fused = learned[0].device.type in ("cpu", "cuda")
     return (
         torch.optim.Adam(
-            [parameter for parameter in generator.parameters() if parameter.requires_grad],
+            learned,
             lr=config.lr_g,
             betas=(config.beta1, config.beta2_g),
             eps=config.eps,
+            fused=is_fused,
         ),
         torch.optim.Adam(
             discriminator_parameters,
             lr=config.lr_d * share,
             betas=(config.beta1**share, config.beta2_d**share),
             eps=config.eps,
+            fused=is_fused,
         ),
     )

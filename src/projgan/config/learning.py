@@ -14,6 +14,7 @@ AUGMENTATIONS = (*REFERENCE_POLICY, "flip", "rotate90", "rotation", "scale")
 StepMode = Literal["alternating", "shared"]
 ControllerName = Literal["none", "balance", "ada"]
 Precision = Literal["auto", "fp32", "bf16"]
+Compile = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,9 @@ class TrainingConfig:
     precision: Precision = "auto"
     """Arithmetic of convolutions: fp32, bf16, or auto for bf16 where the device is fast at it.
     Parameters, normalisation, losses and optimisers are fp32 always."""
+    compile: Compile = "auto"
+    """Networks through `torch.compile`: on, off, or auto for on with CUDA. It needs a compiler and
+    takes a minute at the start; where it fails, training goes on without it and says so."""
     ema_half_life_kimg: float = 0.0
     """Half-life of the averaged generator in thousand images; 0 means the reference's batch * 10 /
     32."""
@@ -139,6 +143,7 @@ class TrainingConfig:
         for name, known in (
             ("step", ("alternating", "shared")),
             ("precision", ("auto", "fp32", "bf16")),
+            ("compile", ("auto", "on", "off")),
             ("accumulate", ("mean", "sum")),
         ):
             if getattr(self, name) not in known:

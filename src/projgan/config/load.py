@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from projgan.config.learning import Precision
+from projgan.config.learning import Compile, Precision
 from projgan.config.networks import (
     GAMMA_PER_PIXEL,
     RANDOM_WEIGHTS,
@@ -41,6 +41,7 @@ RESUME_MAY_CHANGE = frozenset(
         "keep_checkpoints",
         "device",
         "threads",
+        "compile",
     )
 ) | {
     "data.path",
@@ -149,6 +150,7 @@ def resolve(
     device: str,
     precision: Precision,
     threads: int,
+    compile_networks: Compile = "off",
     only_sizes: Sequence[int | None] = (None,),
 ) -> RunConfig:
     """Settle what is left open: discriminator, micro-batch, EMA half-life, and the device's part.
@@ -171,6 +173,7 @@ def resolve(
         ema_half_life_kimg=training.ema_half_life_kimg or training.batch * 10 / 32,
         device=device,
         precision=precision,
+        compile=compile_networks,
         threads=threads,
     )
     return dataclasses.replace(

@@ -27,6 +27,10 @@ class Discriminator(nn.Module):
         logits: Tensor = self(*seen, c)
         return logits
 
+    def parts(self) -> list[nn.Module]:
+        """The modules that `look` and `verdict` call, each as a whole; by default this one."""
+        return [self]
+
     def logits_by_head(self, logits: Tensor) -> Sequence[Tensor]:
         """The logits (B, M) of a verdict, head by head; by default there is but one."""
         return (logits,)

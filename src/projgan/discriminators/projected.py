@@ -190,6 +190,10 @@ class ProjectedDiscriminator(Discriminator):
         logits: Tensor = self.heads(seen, c)
         return logits
 
+    def parts(self) -> list[nn.Module]:
+        """Feature networks, projections and heads."""
+        return [*(part for view in self._views() for part in view), self.heads]
+
     def logits_by_head(self, logits: Tensor) -> Sequence[Tensor]:
         """The logits (B, M) of each head, the finest map's first.
 

@@ -81,7 +81,9 @@ class Reconstruction(nn.Module):
         """
         row, column = corner
         assert 0 <= row < NUM_CORNERS and 0 <= column < NUM_CORNERS, f"no window at {corner}"
-        window = map_16[:, :, row : row + WINDOW, column : column + WINDOW]
+        # Not a slice, whose gradient leaves channels_last.
+        right, bottom = MAP - WINDOW - column, MAP - WINDOW - row
+        window = F.pad(map_16, (-column, -right, -row, -bottom))
         pixels = images.shape[-1] // MAP
         top, left, side = row * pixels, column * pixels, WINDOW * pixels
         part = images[:, :, top : top + side, left : left + side]

@@ -15,6 +15,7 @@ many, and `cropped` takes it off.
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from projgan.errors import UsageError
@@ -48,7 +49,8 @@ def cropped(x: Tensor, size: Size) -> Tensor:
     """(B, C, h, w) -> (B, C, *size) without its last row and column, if they are too many."""
     if x.shape[2:] == size:
         return x
-    return x[:, :, : size[0], : size[1]]
+    # Not a slice, whose gradient leaves channels_last.
+    return F.pad(x, (0, size[1] - x.shape[3], 0, size[0] - x.shape[2]))
 
 
 def settle_size(name: str, resolution: int, size: Size | None, squares: tuple[int, ...]) -> Size:

@@ -241,10 +241,17 @@ def _load_optimizer(
             if value.shape == parameter.shape and value.dim():
                 state[kind] = torch.empty_like(parameter, requires_grad=False).copy_(value)
             else:
-                # Adam's step counter, a CPU scalar; a copy, or it would keep the whole file mapped.
-                state[kind] = value.clone()
+                # Adam's step counter; a copy, or it would keep the whole file mapped.
+                state[kind] = value.to(_counter_device(optimizer, parameter), copy=True)
         if state:
             optimizer.state[parameter] = state
+
+
+def _counter_device(
+    optimizer: torch.optim.Optimizer, parameter: nn.Parameter
+) -> torch.device | str:
+    """Where an optimiser counts the steps of a parameter: beside it, if it works in one piece."""
+    return parameter.device if optimizer.defaults.get("fused") else "cpu"
 
 
 def _require_finite(file: str, values: dict[str, Tensor]) -> None:

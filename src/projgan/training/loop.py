@@ -72,6 +72,9 @@ def run_loop(
         step(state, real, c)
         state.elapsed_s += time.monotonic() - started
         is_last = budget.is_used_up(state)
-        for callback in callbacks:
-            if callback.is_due(state, step.batch) or (is_last and callback.at_end):
-                callback.action(state)
+        due = [c for c in callbacks if c.is_due(state, step.batch) or (is_last and c.at_end)]
+        if any(callback.images > 1 for callback in due):  # one for every step only looks on
+            step.settle()
+        for callback in due:
+            callback.action(state)
+    step.settle()

@@ -14,8 +14,8 @@ from torch import Tensor
 from projgan.augment.composite import composite
 from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
-from projgan.errors import DivergedError
 from projgan.rng import derive_seed, torch_stream
+from projgan.training.guard import Guard
 from projgan.training.state import TrainingState
 
 Parts = Sequence[Tensor]
@@ -47,7 +47,7 @@ _NORM_NAMES = {"generator": "grad_norm_g", "discriminator": "grad_norm_d"}
 
 
 class StepMachinery:
-    """The parts of a step; holds settings and no state.
+    """The parts of a step; holds settings, and no state but what its guard has yet to tell.
 
     Args:
         config, augment, labels: as for `training.step.TrainStep`.
@@ -63,6 +63,7 @@ class StepMachinery:
         self.device = torch.device(training.device)
         self.is_conditional = labels is not None
         self._augment, self._labels = augment, labels
+        self._guard = Guard(self.device)
 
     def _latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
         """The step's latents, k times (b, z_dim): seed, step and turn determine them.
@@ -138,16 +139,19 @@ class StepMachinery:
         self._require_finite(state, [norm], f"{name} gradient")
         if name in _NORM_NAMES:
             state.averages.note(_NORM_NAMES[name], norm)
-        optimizer.step()
+        self._guard.update(optimizer)
         optimizer.zero_grad(set_to_none=True)
 
     def _require_finite(self, state: TrainingState, values: list[Tensor], name: str) -> None:
-        """Raise `DivergedError` naming the step if any of the scalars is not finite."""
-        if not torch.isfinite(torch.stack(values)).all():
-            raise DivergedError(
-                f"the {name} is not finite at step {state.step} ({state.images_seen} images); "
-                "that update was not applied"
-            )
+        """Raise `DivergedError` if any of the scalars is not finite; see `Guard` for when."""
+        self._guard.check(values, name, step=state.step, images_seen=state.images_seen)
+
+    def settle(self) -> None:
+        """Wait until all that the last step found is known; call it before the state is used.
+
+        Raises: DivergedError: as the step itself.
+        """
+        self._guard.settle()
 
     def _remember(self, state: TrainingState, outcomes: list[Outcome]) -> None:
         """Hand the losses to the history, and to the controller if it steers by them."""

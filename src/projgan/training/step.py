@@ -37,7 +37,7 @@ from projgan.training.state import TrainingState
 
 
 class TrainStep(StepMachinery):
-    """Both updates for one batch of reals; holds settings and no state.
+    """Both updates for one batch of reals; holds settings, as `StepMachinery` does.
 
     Args:
         config: a settled config.
@@ -61,16 +61,11 @@ class TrainStep(StepMachinery):
         Args:
             real: (B, C, H, W), uint8.
             c: (B,) their classes, if the run is conditional.
-        Raises: DivergedError: a loss or gradient is not finite; that update was not applied.
+        Raises: DivergedError: a loss or gradient is not finite; that update was not applied. On
+            CUDA the next call or `settle` raises it, and nothing in between was applied.
         """
-        self._augment.p = state.controller.p
-        # The noise inside a generator comes from torch's global stream.
-        torch.manual_seed(derive_seed(self.seed, "noise", state.step))
-        state.generator.train()
-        state.discriminator.train()
         reals, real_c = to_float(real).split(self.micro_batch), self._split(c)
-        update = self._shared if self.is_shared else self._alternating
-        outcomes = update(state, reals, real_c)
+        outcomes = self._both_turns(state, reals, real_c)
         if self._objective.is_penalty_due(state.step):
             outcomes = self._penalise(state, reals, real_c, outcomes)
         beta = ema_beta(
@@ -80,9 +75,19 @@ class TrainStep(StepMachinery):
             rampup=self.ema_rampup,
         )
         update_ema(state.generator_ema, state.generator, beta)
+        self._remember(state, outcomes)
+        self._guard.end_step(step=state.step, images_seen=state.images_seen)
         state.step += 1
         state.images_seen += self.batch
-        self._remember(state, outcomes)
+
+    def _both_turns(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
+        self._augment.p = state.controller.p
+        # The noise inside a generator comes from torch's global stream.
+        torch.manual_seed(derive_seed(self.seed, "noise", state.step))
+        state.generator.train()
+        state.discriminator.train()
+        update = self._shared if self.is_shared else self._alternating
+        return update(state, reals, real_c)
 
     def _alternating(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
         losses_g, outcomes = [], []

@@ -17,7 +17,8 @@ from projgan.data.sampler import Sampler
 from projgan.errors import DivergedError, StoppedBySignal
 from projgan.generators.plugin import is_outside
 from projgan.rundir import RunDir
-from projgan.training.allocator import keep_freed_memory
+from projgan.training.compiling import compile_networks
+from projgan.training.device import prepare_device
 from projgan.training.health import FALLEN
 from projgan.training.history import append_line
 from projgan.training.loop import Budget, Every, run_loop
@@ -72,8 +73,7 @@ def sit(
     """Train from `state` to the end, a pause or a signal."""
     training = config.training
     budget = budget_of(config)
-    torch.set_num_threads(training.threads)
-    keep_freed_memory()
+    prepare_device(training)
     with catch_signals() as stop, tracked(run, config, state, watch.note) as trackers:
         if run.history.exists():
             append_line(run.history, {"event": "resume", "images_seen": state.images_seen})
@@ -137,6 +137,8 @@ class _Sitting:
         Raises: DivergedError: a number is not finite or the run has collapsed, and it does not go
             back.
         """
+        if self._config.training.compile == "on":
+            self._compile()
         while True:
             try:
                 self._recorder.decide(self._state, self._stop)  # what was measured before a crash
@@ -145,16 +147,26 @@ class _Sitting:
             except DivergedError as error:
                 self._fall(error)
 
+    def _compile(self) -> None:
+        self._watch.note("compiling the networks: about a minute")
+        augment = make_augment(self._config)
+        problem = compile_networks(self._state, self._config, augment, self._labels())
+        if problem:
+            self._watch.note(f"the networks train as they are, not compiled: {problem}")
+
+    def _labels(self) -> torch.Tensor | None:
+        data = self._pictures
+        return data.classes_of(range(len(data))) if self._config.data.conditional else None
+
     def _loop(self, budget: Budget, until: int) -> None:
         config, data, state = self._config, self._pictures, self._state
-        labels = data.classes_of(range(len(data))) if config.data.conditional else None
         augment = make_augment(config, is_stronger=state.rollbacks > 0)
         callbacks = self._recorder.callbacks()
         every = config.metrics.every
         decide = Every(every, lambda state: self._recorder.decide(state, self._stop))
         run_loop(
             state,
-            TrainStep(config, augment, labels),
+            TrainStep(config, augment, self._labels()),
             data,
             Sampler(len(data), seed=config.training.seed, mirror=config.data.mirror),
             budget=budget,

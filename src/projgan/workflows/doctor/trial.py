@@ -23,7 +23,7 @@ from projgan.build import make_augment
 from projgan.config.load import from_dict, to_json
 from projgan.config.schema import RunConfig
 from projgan.rng import torch_stream
-from projgan.training.allocator import keep_freed_memory
+from projgan.training.device import prepare_device
 from projgan.training.state import new_state
 from projgan.training.step import TrainStep
 
@@ -105,8 +105,7 @@ def take_steps(folder: str, seconds: float) -> None:
     """What the child does: steps, and after each of them the figures so far, in a file."""
     config = from_dict(json.loads((Path(folder) / _TASK).read_text(encoding="utf-8")))
     training, (height, width) = config.training, config.data.size
-    torch.set_num_threads(training.threads)
-    keep_freed_memory()
+    prepare_device(training)
     device = torch.device(training.device)
     state = new_state(config)
     step = TrainStep(config, make_augment(config))
