@@ -111,6 +111,18 @@ class StoppedBySignal(ProjganError):
         self.exit_code = 128 + signal_number
 
 
+class ToldElsewhere(ProjganError):
+    """Another process of the same run has said why all of them end: this one says nothing.
+
+    Args:
+        exit_code: of this process.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("another process of the run has said why it ends")
+        self.exit_code = exit_code
+
+
 def printable(text: str) -> str:
     """`text` with control characters and undecodable bytes escaped, safe to show on a terminal."""
     return "".join(

@@ -17,7 +17,8 @@ from typing import Any
 
 from projgan import __version__
 from projgan.cli.arguments import ShortParser
-from projgan.errors import ProjganError, ResourceError, choose_from
+from projgan.cli.launching import silence_followers
+from projgan.errors import ProjganError, ResourceError, ToldElsewhere, choose_from
 
 COMMANDS = {
     "demo": "draw pictures, train on them for a few minutes, show samples, a film and a chart",
@@ -77,8 +78,10 @@ def _dispatch(argv: list[str]) -> int:
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv[1:])
+    args.argv = argv
+    silence_followers()
     result = command.run(args)
-    if args.json:
+    if args.json and not result.pop("is_told", False):
         print(json.dumps(result))
     return int(result.get("exit_code", 0))
 
@@ -148,6 +151,8 @@ def _report(ours: ProjganError | None, *, as_json: bool, cause: Exception) -> in
             safe="checkpoints and snapshots on disk are intact",
             next_command="run it again with --debug, and report the bug with that file",
         )
+    if isinstance(ours, ToldElsewhere):
+        return ours.exit_code
     fields = ours.as_dict()
     if as_json:
         print(json.dumps(fields))

@@ -6,9 +6,14 @@ import argparse
 from typing import Any
 
 from projgan.cli.arguments import add_allow_code, add_health, add_settings, settings_of
+from projgan.cli.launching import add_launch, launched
 from projgan.cli.train import finish
 
-EXAMPLES = ("projgan resume runs/photos", "projgan resume runs/photos --images 800k")
+EXAMPLES = (
+    "projgan resume runs/photos",
+    "projgan resume runs/photos --images 800k",
+    "projgan resume runs/photos --launch 4",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_health(parser)
     add_allow_code(parser)
+    add_launch(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Resume, and say where the result lies."""
+    if (ended := launched(args)) is not None:
+        return ended
     from projgan.cli.terminal import Terminal
     from projgan.workflows.train import resume
 

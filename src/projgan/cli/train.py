@@ -14,6 +14,7 @@ from projgan.cli.arguments import (
     add_settings,
     settings_of,
 )
+from projgan.cli.launching import add_launch, launched
 from projgan.config.presets import DEFAULT_PRESET, PRESETS
 
 EXAMPLES = (
@@ -26,6 +27,7 @@ EXAMPLES = (
     "projgan train photos/ --generator my_module:MyGenerator",
     "projgan train photos/ --from runs/others --set training.freeze_heads=2",
     "projgan train photos/ --stop-when-flat 8 --on-collapse rollback",
+    "projgan train photos/ --launch 2",
     "projgan train photos/ --preview-augment",
 )
 
@@ -75,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add_health(parser)
     add_allow_code(parser)
+    add_launch(parser)
     parser.add_argument(
         "--preview-augment",
         nargs="?",
@@ -86,6 +89,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Train, and say where the result lies."""
+    if not args.preview_augment and (result := launched(args)) is not None:
+        return result
     from projgan.cli.terminal import Terminal
     from projgan.workflows.preview import preview_augment
     from projgan.workflows.train import plan, train
@@ -101,7 +106,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         if not args.json:
             print(f"augmented pictures: {path}")
         return {"preview": str(path)}
-    result = train(
+    outcome = train(
         args.data,
         preset=args.preset or "",
         out=args.out,
@@ -111,7 +116,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         overwrite=args.overwrite,
         watch=Terminal(),
     )
-    return finish(result, as_json=args.json)
+    return finish(outcome, as_json=args.json)
 
 
 def finish(result: Any, *, as_json: bool) -> dict[str, Any]:

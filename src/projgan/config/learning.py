@@ -97,6 +97,9 @@ class TrainingConfig:
     compile: Compile = "auto"
     """Networks through `torch.compile`: on, off, or auto for on with CUDA. It needs a compiler and
     takes a minute at the start; where it fails, training goes on without it and says so."""
+    batch_norm: Literal["local", "sync"] = "local"
+    """What batch normalisation sees where several processes share a batch: their own images, or
+    those of all (sync), which costs messages in every layer."""
     ema_half_life_kimg: float = 0.0
     """Half-life of the averaged generator in thousand images; 0 means the reference's batch * 10 /
     32."""
@@ -144,6 +147,7 @@ class TrainingConfig:
             ("step", ("alternating", "shared")),
             ("precision", ("auto", "fp32", "bf16")),
             ("compile", ("auto", "on", "off")),
+            ("batch_norm", ("local", "sync")),
             ("accumulate", ("mean", "sum")),
         ):
             if getattr(self, name) not in known:

@@ -20,26 +20,36 @@ from torch import Tensor, nn
 from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
 from projgan.images import to_float
+from projgan.training.ranks import ALONE, Ranks
 from projgan.training.state import TrainingState
 from projgan.training.step import TrainStep
 
 
 def compile_networks(
-    state: TrainingState, config: RunConfig, augment: Augment, labels: Tensor | None = None
+    state: TrainingState,
+    config: RunConfig,
+    augment: Augment,
+    labels: Tensor | None = None,
+    *,
+    ranks: Ranks = ALONE,
 ) -> str:
     """Compile the networks of `state` in place; parameters and buffers stay what they are.
 
     Args:
-        config, augment, labels: as for `training.step.TrainStep`.
+        config, augment, labels, ranks: as for `training.step.TrainStep`.
     Returns: why it was given up, in a few words; empty if it was not.
     """
+    if ranks.count > 1 and config.training.batch_norm == "sync":
+        return "batch norms that processes share talk to each other in between"
     has_penalty = config.discriminator.penalty_every > 0
     parts = [state.generator, *([] if has_penalty else state.discriminator.parts())]
     held = _Held([state.generator, state.discriminator])
     try:
         for part in parts:
             part.compile()
-        _Rehearsal(config, augment, labels).play(state, config.data.size, config.data.channels)
+        _Rehearsal(config, augment, labels, ranks=_Mute(ranks)).play(
+            state, config.data.size, config.data.channels
+        )
     except Exception as error:  # compilers fail in ways of their own
         for part in parts:
             part._compiled_call_impl = None  # what `Module.compile` sets
@@ -49,15 +59,22 @@ def compile_networks(
     return ""
 
 
+class _Mute(Ranks):
+    """A rank that keeps to itself: another may compile for longer, or not at all."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        self.index, self.count = ranks.index, ranks.count
+
+
 class _Rehearsal(TrainStep):
     """All passes of a step, forward and backward, with no update; on black pictures."""
 
     def play(self, state: TrainingState, size: tuple[int, int], channels: int) -> None:
         """Compile what is not compiled yet, for the shapes that every step has."""
-        shape = (self.batch, *size, channels)
+        shape = (self.batch // self.ranks.count, *size, channels)
         real = torch.zeros(shape, dtype=torch.uint8, device=self.device).permute(0, 3, 1, 2)
-        c = torch.zeros(self.batch, dtype=torch.int64, device=self.device)
-        labels = self._split(c if self.is_conditional else None)
+        c = torch.zeros(len(real), dtype=torch.int64, device=self.device)
+        labels = c.split(self.micro_batch) if self.is_conditional else self._no_classes()
         self._both_turns(state, to_float(real).split(self.micro_batch), labels)
 
     def _apply(

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from projgan.training.ranks import Ranks
+
 NAMES = (
     "loss_g",
     "loss_d",
@@ -75,6 +77,30 @@ class Averages:
             return {}
         extras = {name: (total / count).tolist() for name, (total, count) in self._extras.items()}
         return dict(zip(NAMES, (self._sums / self.count).tolist(), strict=True)) | extras
+
+    def gather(self, ranks: Ranks) -> None:
+        """Put what all ranks have seen into the main one's averages, and clear the others'."""
+        if ranks.count == 1:
+            return
+        # The main one, which may come from a checkpoint, has all the names that the others have.
+        shapes = {name: tuple(total.shape) for name, (total, _) in self._extras.items()}
+        shapes = ranks.tell(None if self._sums is None else shapes)
+        if shapes is None:
+            return
+        device = self._sums.device if self._sums is not None else ranks.device
+        sums = torch.zeros(len(NAMES), device=device) if self._sums is None else self._sums
+        extras = {
+            name: self._extras.get(name, (torch.zeros(shape, device=device), 0))
+            for name, shape in shapes.items()
+        }
+        counts = [self.count, *(count for _, count in extras.values())]
+        counted = torch.tensor(counts, dtype=torch.float32, device=device)
+        ranks.add_up([sums, *(total for total, _ in extras.values()), counted])
+        self.clear()
+        if ranks.is_main:
+            self._sums, (self.count, *each) = sums, map(int, counted.tolist())
+            totals = (total for total, _ in extras.values())
+            self._extras = dict(zip(extras, zip(totals, each, strict=True), strict=True))
 
     def clear(self) -> None:
         """Begin a new interval."""

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from projgan.config.schema import RunConfig
 from projgan.data.dataset import PreparedSet
 from projgan.data.sampler import Sampler
+from projgan.training.ranks import ALONE, Ranks
 from projgan.training.signals import StopRequest
 from projgan.training.state import TrainingState
 from projgan.training.step import TrainStep
@@ -41,9 +43,24 @@ class Budget:
     images: int
     seconds: float = math.inf
 
-    def is_used_up(self, state: TrainingState) -> bool:
-        """Whether the run is at its end."""
-        return state.images_seen >= self.images or state.elapsed_s >= self.seconds
+    @classmethod
+    def of(cls, config: RunConfig) -> Budget:
+        """How long the config lets a run be."""
+        return cls(config.training.images, config.training.minutes * 60 or math.inf)
+
+    def is_used_up(self, state: TrainingState, ranks: Ranks = ALONE) -> bool:
+        """Whether the run is at its end; for all ranks if it is for one, whose clock is ahead."""
+        if self.seconds == math.inf:
+            return state.images_seen >= self.images
+        return ranks.agree(state.images_seen >= self.images or state.elapsed_s >= self.seconds) > 0
+
+
+def _is_over(budget: Budget, state: TrainingState, stop: StopRequest, ranks: Ranks) -> bool:
+    """Whether the run ends here; all ranks hear of a stop that one of them was asked for."""
+    agreed = ranks.agree(stop.number)
+    stop.hear(agreed)
+    # Not `stop` itself: a signal that came just now is for the next time, when all hear of it.
+    return agreed != 0 or budget.is_used_up(state, ranks)
 
 
 def run_loop(
@@ -61,17 +78,20 @@ def run_loop(
 
     Steps are never cut short. Callbacks run in their order after the step that made them due. At
     the end of the budget each runs once more unless it just did; after `until` or a stop none does,
-    because such a run is not at its end.
+    because such a run is not at its end. All ranks of a group run this loop, each with its share of
+    a batch, and end it together.
+    Raises: FallenElsewhere: the main rank found that the run has fallen, and this is another one.
     """
-    device = step.device
-    while not (budget.is_used_up(state) or state.images_seen >= until or stop):
+    device, ranks = step.device, step.ranks
+    while not (_is_over(budget, state, stop, ranks) or state.images_seen >= until):
         started = time.monotonic()
         indices, flips = sampler.at(state.images_seen, step.batch)
+        indices, flips = ranks.own(indices), ranks.own(flips)
         real = data.images(indices, flips, device=device)
         c = data.classes_of(indices, device=device) if step.is_conditional else None
         step(state, real, c)
         state.elapsed_s += time.monotonic() - started
-        is_last = budget.is_used_up(state)
+        is_last = budget.is_used_up(state, ranks)
         due = [c for c in callbacks if c.is_due(state, step.batch) or (is_last and c.at_end)]
         if any(callback.images > 1 for callback in due):  # one for every step only looks on
             step.settle()

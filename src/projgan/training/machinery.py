@@ -16,6 +16,7 @@ from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
 from projgan.rng import derive_seed, torch_stream
 from projgan.training.guard import Guard
+from projgan.training.ranks import Ranks
 from projgan.training.state import TrainingState
 
 Parts = Sequence[Tensor]
@@ -41,6 +42,10 @@ class Outcome:
         """The discriminator's whole loss, further terms included."""
         return sum(self.extras.values(), self.loss_real + self.loss_fake)
 
+    def for_controller(self) -> Tensor:
+        """Both losses and the reals' mean sign: (3,)."""
+        return torch.stack([self.loss_real, self.loss_fake, self.real_logits.sign().mean()])
+
 
 _NORM_NAMES = {"generator": "grad_norm_g", "discriminator": "grad_norm_d"}
 """Of the gradients of an update, in the history; a penalty's are not told."""
@@ -50,23 +55,28 @@ class StepMachinery:
     """The parts of a step; holds settings, and no state but what its guard has yet to tell.
 
     Args:
-        config, augment, labels: as for `training.step.TrainStep`.
+        config, augment, labels, ranks: as for `training.step.TrainStep`.
     """
 
-    def __init__(self, config: RunConfig, augment: Augment, labels: Tensor | None) -> None:
+    def __init__(
+        self, config: RunConfig, augment: Augment, labels: Tensor | None, ranks: Ranks
+    ) -> None:
         assert config.data.conditional == (labels is not None), "labels are for conditional runs"
         training = config.training
         self.seed = training.seed
         self.batch = training.batch
-        self.micro_batch = training.micro_batch
+        self.ranks = ranks
+        # Whatever the number of processes, the batch has the same parts, if there are enough.
+        self.micro_batch = min(training.micro_batch, self.batch // ranks.count)
+        self.first_micro = ranks.index * (self.batch // self.micro_batch // ranks.count)
         self.is_bf16 = training.precision == "bf16"
         self.device = torch.device(training.device)
         self.is_conditional = labels is not None
         self._augment, self._labels = augment, labels
         self._guard = Guard(self.device)
 
-    def _latents(self, state: TrainingState, turn: str) -> tuple[Tensor, ...]:
-        """The step's latents, k times (b, z_dim): seed, step and turn determine them.
+    def _latents(self, state: TrainingState, turn: str) -> Parts:
+        """This rank's latents of the step, k times (b, z_dim): seed, step and turn determine them.
 
         After a rollback they are others, or the run would fall the same way again.
         """
@@ -75,24 +85,29 @@ class StepMachinery:
             seed = derive_seed(seed, "rollback", state.rollbacks)
         stream = torch_stream(seed, f"latents, {turn}", state.step)
         z = torch.randn(self.batch, state.generator.z_dim, generator=stream)
-        return z.to(self.device).split(self.micro_batch)
+        return self._split(z)
 
     def _fake_classes(self, state: TrainingState, turn: str) -> Labels:
-        """Classes for the step's latents: k times (b,), or None if the run is not conditional."""
+        """Classes for these latents: k times (b,), or None if the run is not conditional."""
         if self._labels is None:
-            return self._split(None)
+            return self._no_classes()
         stream = torch_stream(self.seed, f"classes, {turn}", state.step)
         pictures = torch.randint(len(self._labels), (self.batch,), generator=stream)
-        return self._split(self._labels[pictures].to(self.device))
+        return self._split(self._labels[pictures])
 
-    def _split(self, c: Tensor | None) -> Labels:
-        """One part for each micro-batch."""
-        if c is None:
-            return (None,) * (self.batch // self.micro_batch)
-        return c.split(self.micro_batch)
+    def _split(self, values: Tensor) -> Parts:
+        """Of one value for each image of the batch this rank's, a part for each micro-batch."""
+        return self.ranks.own(values).to(self.device).split(self.micro_batch)
 
-    def _generate(self, state: TrainingState, z: Tensor, c: Tensor | None) -> Tensor:
-        """(b, z_dim) -> (b, C, H, W) fakes, float32."""
+    def _no_classes(self) -> Labels:
+        return (None,) * (self.batch // self.ranks.count // self.micro_batch)
+
+    def _generate(
+        self, state: TrainingState, z: Tensor, c: Tensor | None, turn: str, micro: int
+    ) -> Tensor:
+        """(b, z_dim) -> (b, C, H, W) fakes, float32; noise has its own stream."""
+        # The noise inside a generator comes from torch's global stream.
+        torch.manual_seed(derive_seed(self.seed, f"noise, {turn}", state.step, micro))
         with self._autocast():
             # A generator without classes need not take them.
             return (state.generator(z) if c is None else state.generator(z, c)).float()
@@ -133,8 +148,10 @@ class StepMachinery:
         name: str,
     ) -> None:
         """Update and clear the gradients; nothing is touched if one of them is not finite."""
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
-        norm = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self.ranks.add_up(gradients)
+        norm = torch.nn.utils.get_total_norm(gradients)
         self._require_finite(state, losses, f"{name} loss")
         self._require_finite(state, [norm], f"{name} gradient")
         if name in _NORM_NAMES:
@@ -143,7 +160,13 @@ class StepMachinery:
         optimizer.zero_grad(set_to_none=True)
 
     def _require_finite(self, state: TrainingState, values: list[Tensor], name: str) -> None:
-        """Raise `DivergedError` if any of the scalars is not finite; see `Guard` for when."""
+        """Raise `DivergedError` if any of the scalars is not finite; see `Guard` for when.
+
+        What is not finite in one rank is not finite in the sum, and so stops all of them.
+        """
+        if self.ranks.count > 1:
+            values = [torch.stack(values).sum()]
+            self.ranks.add_up(values)
         self._guard.check(values, name, step=state.step, images_seen=state.images_seen)
 
     def settle(self) -> None:
@@ -164,12 +187,11 @@ class StepMachinery:
                     signs = torch.stack([part.sign().mean() for part in parts])
                     state.averages.note(name, signs)
         if state.controller.is_steering:
-            count = len(outcomes)
+            seen = torch.stack([o.for_controller() for o in outcomes]).sum(dim=0)
+            self.ranks.add_up([seen])
+            loss_real, loss_fake, sign_real = (seen / (len(outcomes) * self.ranks.count)).tolist()
             state.controller.observe(
-                loss_real=float(sum(o.loss_real for o in outcomes)) / count,
-                loss_fake=float(sum(o.loss_fake for o in outcomes)) / count,
-                sign_real=float(sum(o.real_logits.sign().mean() for o in outcomes)) / count,
-                batch=self.batch,
+                loss_real=loss_real, loss_fake=loss_fake, sign_real=sign_real, batch=self.batch
             )
 
     def _autocast(self, enabled: bool = True) -> torch.autocast:

@@ -9,6 +9,13 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+_COMPLETE, FALLEN_ELSEWHERE = 1000, 1001
+"""Above every signal."""
+
+
+class FallenElsewhere(Exception):
+    """The main process found that the run has fallen, by what only it can see."""
+
 
 class StopRequest:
     """Set by a signal, or by whoever finds the run complete; read by the loop between two steps.
@@ -21,6 +28,23 @@ class StopRequest:
     def __init__(self) -> None:
         self.signal_number = 0
         self.reason = ""
+
+    @property
+    def number(self) -> int:
+        """All of it in one number, for other processes: 0 is nothing."""
+        return self.signal_number or (_COMPLETE if self.reason else 0)
+
+    def hear(self, number: int) -> None:
+        """Take over what another process was asked for.
+
+        Raises: FallenElsewhere: that is to go back.
+        """
+        if number == FALLEN_ELSEWHERE:
+            raise FallenElsewhere
+        if number == _COMPLETE:
+            self.reason = self.reason or "the main process found it complete"
+        elif number:
+            self.signal_number = self.signal_number or number
 
     def __bool__(self) -> bool:
         return self.signal_number != 0 or bool(self.reason)

@@ -16,8 +16,10 @@ from projgan.config.schema import RunConfig
 from projgan.discriminators.base import Discriminator
 from projgan.generators.base import Generator
 from projgan.layers.noise import set_noise_mode
+from projgan.layers.shared_norm import share_batch_norms
 from projgan.training.freezing import freeze
 from projgan.training.history import Averages
+from projgan.training.ranks import process_count
 
 
 @dataclass
@@ -52,6 +54,9 @@ def new_state(config: RunConfig) -> TrainingState:
     set_noise_mode(generator_ema, "const")  # grids and films compare latents, not noise
     for network in (discriminator, generator, generator_ema):
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if config.training.batch_norm == "sync" and process_count() > 1:
+        share_batch_norms(generator)
+        share_batch_norms(discriminator.learner)
     freeze(config.training, generator, discriminator)
     optimizer_g, optimizer_d = make_optimizers(
         config.optimizer,

@@ -29,10 +29,10 @@ from torch import Tensor
 from projgan.augment.pipeline import Augment
 from projgan.config.schema import RunConfig
 from projgan.images import to_float
-from projgan.rng import derive_seed
 from projgan.training.ema import ema_beta, update_ema
 from projgan.training.machinery import Labels, Outcome, Parts, StepMachinery
 from projgan.training.objectives import make_objective
+from projgan.training.ranks import ALONE, Ranks
 from projgan.training.state import TrainingState
 
 
@@ -44,10 +44,18 @@ class TrainStep(StepMachinery):
         augment: put before the discriminator, with its own draws for each batch of reals or fakes.
         labels: (N,) class indices of all pictures, if the run is conditional: fakes get those of
             pictures drawn at random, so that their classes are distributed like the data's.
+        ranks: the processes that share the batch; B images are those of all.
     """
 
-    def __init__(self, config: RunConfig, augment: Augment, labels: Tensor | None = None) -> None:
-        super().__init__(config, augment, labels)
+    def __init__(
+        self,
+        config: RunConfig,
+        augment: Augment,
+        labels: Tensor | None = None,
+        *,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        super().__init__(config, augment, labels, ranks)
         training = config.training
         self.is_shared = training.step == "shared"
         self.scale = self.micro_batch / self.batch if training.accumulate == "mean" else 1.0
@@ -59,12 +67,13 @@ class TrainStep(StepMachinery):
         """Update all of `state`, its counters included.
 
         Args:
-            real: (B, C, H, W), uint8.
+            real: (B, C, H, W), uint8; of several ranks each gets its own share of them.
             c: (B,) their classes, if the run is conditional.
         Raises: DivergedError: a loss or gradient is not finite; that update was not applied. On
             CUDA the next call or `settle` raises it, and nothing in between was applied.
         """
-        reals, real_c = to_float(real).split(self.micro_batch), self._split(c)
+        reals = to_float(real).split(self.micro_batch)
+        real_c = self._no_classes() if c is None else c.split(self.micro_batch)
         outcomes = self._both_turns(state, reals, real_c)
         if self._objective.is_penalty_due(state.step):
             outcomes = self._penalise(state, reals, real_c, outcomes)
@@ -82,8 +91,6 @@ class TrainStep(StepMachinery):
 
     def _both_turns(self, state: TrainingState, reals: Parts, real_c: Labels) -> list[Outcome]:
         self._augment.p = state.controller.p
-        # The noise inside a generator comes from torch's global stream.
-        torch.manual_seed(derive_seed(self.seed, "noise", state.step))
         state.generator.train()
         state.discriminator.train()
         update = self._shared if self.is_shared else self._alternating
@@ -95,8 +102,8 @@ class TrainStep(StepMachinery):
         state.discriminator.learner.requires_grad_(False)
         turn = "generator's turn"
         latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
-        for micro, (z, c) in enumerate(zip(latents, classes, strict=True)):
-            seen = self._see(state, self._generate(state, z, c), turn, micro)
+        for micro, (z, c) in enumerate(zip(latents, classes, strict=True), self.first_micro):
+            seen = self._see(state, self._generate(state, z, c, turn, micro), turn, micro)
             loss_g = self._objective.generator_loss(self._judge(state, seen, c))
             (loss_g * self.scale).backward()
             losses_g.append(loss_g.detach())
@@ -106,14 +113,16 @@ class TrainStep(StepMachinery):
         turn = "discriminator's turn"
         latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
         parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
-        for micro, (z, c, real) in enumerate(parts):
+        for micro, (z, c, real) in enumerate(parts, self.first_micro):
             with torch.no_grad():
-                seen = self._see(state, self._generate(state, z, c), "fake", micro)
+                seen = self._see(state, self._generate(state, z, c, turn, micro), "fake", micro)
             fake_logits = self._judge(state, seen, c)
             loss_fake = self._objective.fake_loss(fake_logits)
             (loss_fake * self.scale).backward()
             outcomes.append(
-                self._learn_reals(state, real, micro, losses_g[micro], loss_fake, fake_logits)
+                self._learn_reals(
+                    state, real, micro, losses_g[micro - self.first_micro], loss_fake, fake_logits
+                )
             )
         self._apply(state, state.optimizer_d, [o.total_d for o in outcomes], "discriminator")
         return outcomes
@@ -126,8 +135,8 @@ class TrainStep(StepMachinery):
         turn = "both turns"
         latents, classes = self._latents(state, turn), self._fake_classes(state, turn)
         parts = zip(latents, classes, zip(reals, real_c, strict=True), strict=True)
-        for micro, (z, c, real) in enumerate(parts):
-            seen = self._see(state, self._generate(state, z, c), "fake", micro)
+        for micro, (z, c, real) in enumerate(parts, self.first_micro):
+            seen = self._see(state, self._generate(state, z, c, turn, micro), "fake", micro)
             leaves = [part.detach().requires_grad_() for part in seen]
             fake_logits = self._judge(state, leaves, c)
             loss_g = self._objective.generator_loss(fake_logits)
@@ -173,7 +182,7 @@ class TrainStep(StepMachinery):
     ) -> list[Outcome]:
         """An update by the penalty, on the reals as they were seen; the outcomes with its size."""
         penalties = []
-        for micro, (real, c) in enumerate(zip(reals, real_c, strict=True)):
+        for micro, (real, c) in enumerate(zip(reals, real_c, strict=True), self.first_micro):
             images = self._augmented(state, real, "real", micro).detach().requires_grad_()
             with self._autocast(enabled=False):
                 penalty, as_counted = self._objective.penalty(state.discriminator, images, c)

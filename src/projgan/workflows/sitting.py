@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +21,12 @@ from projgan.training.device import prepare_device
 from projgan.training.health import FALLEN
 from projgan.training.history import append_line
 from projgan.training.loop import Budget, Every, run_loop
+from projgan.training.ranks import Ranks
 from projgan.training.signals import StopRequest, catch_signals
 from projgan.training.state import TrainingState
 from projgan.training.step import TrainStep
 from projgan.training.transfer import Transfer
+from projgan.workflows.crew import call_others, gatherings, together
 from projgan.workflows.recorder import Metric, Recorder
 from projgan.workflows.report import refresh_report
 from projgan.workflows.rollback import find_way_back, roll_back
@@ -48,18 +49,18 @@ class TrainResult:
     ended: str = ""
     """Why the run ended before its budget was used up; empty if it did not."""
 
+    @classmethod
+    def of_follower(cls, run: Path, config: RunConfig) -> TrainResult:
+        """In a process that is not the main one: that knows no more than how long the run was."""
+        return cls(run, config.training.images, 0.0)
+
     @property
     def images_per_s(self) -> float:
         """Over all sittings, with nothing but the steps counted."""
         return self.images_seen / max(self.elapsed_s, 1e-9)
 
 
-def budget_of(config: RunConfig) -> Budget:
-    """How long the config lets a run be."""
-    return Budget(config.training.images, config.training.minutes * 60 or math.inf)
-
-
-def sit(
+def lead(
     run: RunDir,
     config: RunConfig,
     pictures: PreparedSet,
@@ -70,18 +71,51 @@ def sit(
     metric: Metric | None,
     watch: Watch,
 ) -> TrainResult:
-    """Train from `state` to the end, a pause or a signal."""
+    """One sitting, with all processes that were started together; this one is the main one."""
+    with together(config.training.device) as ranks:
+        if ranks.count > 1:
+            watch.note(
+                f"{ranks.count} processes, each with {config.training.batch // ranks.count} images "
+                f"of a batch; batch norms {config.training.batch_norm}"
+            )
+        call_others(ranks, config, pictures, until)
+        return _sit(
+            run,
+            config,
+            pictures,
+            state,
+            transfer,
+            until=until,
+            metric=metric,
+            watch=watch,
+            ranks=ranks,
+        )
+
+
+def _sit(
+    run: RunDir,
+    config: RunConfig,
+    pictures: PreparedSet,
+    state: TrainingState,
+    transfer: Transfer | None,
+    *,
+    until: int | None,
+    metric: Metric | None,
+    watch: Watch,
+    ranks: Ranks,
+) -> TrainResult:
+    """Train from `state` to the end, a pause or a signal; of several ranks, in the main one."""
     training = config.training
-    budget = budget_of(config)
+    budget = Budget.of(config)
     prepare_device(training)
     with catch_signals() as stop, tracked(run, config, state, watch.note) as trackers:
-        if run.history.exists():
-            append_line(run.history, {"event": "resume", "images_seen": state.images_seen})
+        _note_resume(run, state, ranks)
         recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
         recorder.begin(state)
         if transfer is not None:
             note_transfer(run, transfer)
             recorder.save(state)  # from here on, the source may go
+        ranks.share(state)
         watch.begin(state, config)
         sitting = _Sitting(
             run,
@@ -92,15 +126,18 @@ def sit(
             further=trackers.callbacks(),
             stop=stop,
             watch=watch,
+            ranks=ranks,
         )
         try:
             sitting.train(budget, training.images if until is None else until)
         finally:
             watch.end()
         saved = None if budget.is_used_up(state) else recorder.save(state)
+        is_stopped = saved is not None and stop.signal_number != 0
+        ranks.tell(128 + stop.signal_number if is_stopped else 0)
         if until is None and stop.signal_number != signal.SIGTERM:  # which asks for haste
             refresh_report(run, watch.note)
-        if saved and stop.signal_number:
+        if saved is not None and is_stopped:
             raise _stopped(stop.signal_number, state, saved, run, config)
     return TrainResult(
         run.root,
@@ -110,6 +147,14 @@ def sit(
         has_outside_code=is_outside(config.generator.name),
         ended="" if budget.is_used_up(state) else stop.reason,
     )
+
+
+def _note_resume(run: RunDir, state: TrainingState, ranks: Ranks) -> None:
+    """In the history, if there is one."""
+    if run.history.exists():
+        processes = {"processes": ranks.count} if ranks.count > 1 else {}
+        event = {"event": "resume", "images_seen": state.images_seen}
+        append_line(run.history, event | processes)
 
 
 class _Sitting:
@@ -126,8 +171,9 @@ class _Sitting:
         further: Sequence[Every],
         stop: StopRequest,
         watch: Watch,
+        ranks: Ranks,
     ) -> None:
-        self._further = further
+        self._further, self._ranks = further, ranks
         self._run, self._config, self._pictures = run, config, pictures
         self._state, self._recorder, self._stop, self._watch = state, recorder, stop, watch
 
@@ -141,7 +187,7 @@ class _Sitting:
             self._compile()
         while True:
             try:
-                self._recorder.decide(self._state, self._stop)  # what was measured before a crash
+                self._decide(self._state)  # what was measured before a crash
                 self._loop(budget, until)
                 return
             except DivergedError as error:
@@ -150,7 +196,9 @@ class _Sitting:
     def _compile(self) -> None:
         self._watch.note("compiling the networks: about a minute")
         augment = make_augment(self._config)
-        problem = compile_networks(self._state, self._config, augment, self._labels())
+        problem = compile_networks(
+            self._state, self._config, augment, self._labels(), ranks=self._ranks
+        )
         if problem:
             self._watch.note(f"the networks train as they are, not compiled: {problem}")
 
@@ -163,29 +211,37 @@ class _Sitting:
         augment = make_augment(config, is_stronger=state.rollbacks > 0)
         callbacks = self._recorder.callbacks()
         every = config.metrics.every
-        decide = Every(every, lambda state: self._recorder.decide(state, self._stop))
         run_loop(
             state,
-            TrainStep(config, augment, self._labels()),
+            TrainStep(config, augment, self._labels(), ranks=self._ranks),
             data,
             Sampler(len(data), seed=config.training.seed, mirror=config.data.mirror),
             budget=budget,
             until=until,
             callbacks=[
                 Every(1, self._watch.step, at_end=False),
+                *gatherings(config, self._ranks),
                 *callbacks,
                 *self._further,
                 # After the checkpoint: a resume from it finds the same lines and decides the same.
-                *([decide] if every else []),
+                *([Every(every, self._decide)] if every else []),
             ],
             stop=self._stop,
         )
+        state.averages.gather(self._ranks)
         if self._stop.reason and not budget.is_used_up(state):
             self._recorder.journal.event("flat", state.images_seen, {"reason": self._stop.reason})
             self._watch.note(f"the run ends: {self._stop.reason}")
             for callback in callbacks:
                 if callback.at_end and not callback.is_due(state, config.training.batch):
                     callback.action(state)
+
+    def _decide(self, state: TrainingState) -> None:
+        try:
+            self._recorder.decide(state, self._stop)
+        except DivergedError:
+            self._ranks.say_fallen()  # the others cannot see what was measured
+            raise
 
     def _fall(self, error: DivergedError) -> None:
         """Go back to a checkpoint, or raise the error with what the user needs to know."""
@@ -195,11 +251,14 @@ class _Sitting:
         checkpoint = find_way_back(run, state, self._recorder)
         if checkpoint is not None:
             roll_back(run, state, checkpoint, self._recorder, reason=error.what)
+            self._ranks.tell(True)
+            self._ranks.share(state)
             self._watch.note(
                 f"{error.what}: back to {state.images_seen:,} images with other latents and "
                 f"stronger augmentation (rollback {state.rollbacks} of {config.health.rollbacks})"
             )
             return
+        self._ranks.tell(False)
         error.where, error.safe = str(run.root), "its checkpoints, snapshots and samples"
         if self._recorder.has_fallen(state):
             error.safe = str(self._recorder.save(state))

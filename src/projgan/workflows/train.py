@@ -32,10 +32,12 @@ from projgan.generators.plugin import admit
 from projgan.rundir import RunDir
 from projgan.training.checkpoint import Checkpoint, find_latest, restore
 from projgan.training.history import append_line
+from projgan.training.ranks import is_follower
 from projgan.training.state import new_state
+from projgan.workflows.crew import follow, require_divisible
 from projgan.workflows.recorder import Metric
 from projgan.workflows.services import require_packages
-from projgan.workflows.sitting import TrainResult, sit
+from projgan.workflows.sitting import TrainResult, lead
 from projgan.workflows.start import begin_from, find_source
 from projgan.workflows.watch import Watch
 
@@ -115,21 +117,23 @@ def train(
         watch: is told what happens.
     Returns: what came of it, after the last image.
     Raises: StoppedBySignal: after Ctrl-C or SIGTERM, with everything saved. Otherwise errors of
-        `projgan.errors`. Sets torch's number of CPU threads.
+        `projgan.errors`.
     """
     watch = watch or Watch()
-    chosen = dict(options or {})
-    if images is not None:
-        chosen["training.images"] = str(images)
-    if start_from is not None:
-        chosen["transfer.source"] = str(start_from)
+    short = {"training.images": images, "transfer.source": start_from}
+    given = {key: str(value) for key, value in short.items() if value is not None}
+    chosen = {**(options or {}), **given}
     config = _plan(data, preset=preset, config_file=config_file, options=chosen)
     run = RunDir(Path(out) if out else Path("runs") / run_name(data))
+    is_allowed = allow_code or "generator.name" in chosen
+    if is_follower():
+        return _follow(run, config, is_allowed)
     for sentence in without_effect(config, chosen):
         watch.note(sentence)
     if run.root.exists() and not overwrite:
         run.create()  # refuses before the pictures are prepared
-    admit(config.generator.name, allow_code=allow_code or "generator.name" in chosen)
+    admit(config.generator.name, allow_code=is_allowed)
+    require_divisible(config)
     require_packages(config.tracking.trackers)
     config, source = find_source(config)
     pictures = _open_pictures(config, watch)
@@ -139,7 +143,7 @@ def train(
     run.create(overwrite=overwrite)
     with run.locked():
         storage.write_text(run.config, to_json(config))
-        return sit(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
+        return lead(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
 
 
 def resume(
@@ -166,6 +170,8 @@ def resume(
     watch = watch or Watch()
     run = RunDir(Path(path))
     run.require()
+    if is_follower():
+        return _follow(run, settle(override(_read_config(run), options or {})), allow_code)
     with run.locked():
         for name in storage.sweep(run.checkpoints) + storage.sweep(run.snapshots):
             watch.note(f"removed {name}, left by an interrupted save")
@@ -178,6 +184,7 @@ def resume(
         config = settle(override(saved, options or {}))
         _refuse_changes(checkpoint.config if checkpoint else saved, config, run)
         admit(config.generator.name, allow_code=allow_code, where=str(run.root))
+        require_divisible(config)
         require_packages(config.tracking.trackers)
         pictures = _open_pictures(config, watch, checkpoint)
         config = _settle_by_pictures(config, pictures, watch)
@@ -194,7 +201,13 @@ def resume(
             transfer = begin_from(state, config, find_source(config)[1], watch)
         if config != saved:
             storage.write_text(run.config, to_json(config))
-        return sit(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
+        return lead(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
+
+
+def _follow(run: RunDir, config: RunConfig, allow_code: bool) -> TrainResult:
+    """Of several processes, all but the main one."""
+    followed = follow(config.training.device, allow_code=allow_code)
+    return TrainResult.of_follower(run.root, followed)
 
 
 def run_name(data: str | Path) -> str:

@@ -8,12 +8,13 @@ from pathlib import Path
 from projgan.errors import DivergedError, StoppedBySignal
 from projgan.rundir import RunDir
 from projgan.training.checkpoint import find_latest
+from projgan.training.loop import Budget
 from projgan.training.state import TrainingState
 from projgan.workflows.comparison.contenders import Entry
 from projgan.workflows.comparison.outcomes import RunOutcome
 from projgan.workflows.comparison.record import read_curve
 from projgan.workflows.recorder import Metric
-from projgan.workflows.sitting import TrainResult, budget_of
+from projgan.workflows.sitting import TrainResult
 from projgan.workflows.train import resume, train
 from projgan.workflows.watch import Watch
 
@@ -41,7 +42,7 @@ class Run:
     @property
     def progress(self) -> float:
         """Share of the budget that is used up; at least 1 at the end."""
-        budget = budget_of(self._entry.config)
+        budget = Budget.of(self._entry.config)
         return max(self._images_seen / budget.images, self._elapsed_s / budget.seconds)
 
     @property
