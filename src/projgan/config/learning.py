@@ -86,6 +86,9 @@ class TrainingConfig:
     """Images of one step."""
     micro_batch: int = 0
     """Images held at once; 0 means the whole batch. Smaller ones accumulate gradients."""
+    recompute: bool = False
+    """Keep fewer maps between forward and backward, and compute them again: less memory, more time,
+    the same numbers."""
     accumulate: Literal["mean", "sum"] = "mean"
     """How gradients of micro-batches join; "sum" is the reference's way."""
     step: StepMode = "shared"

@@ -39,6 +39,7 @@ RESUME_MAY_CHANGE = frozenset(
         "checkpoint_every",
         "keep_snapshots",
         "keep_checkpoints",
+        "recompute",
         "device",
         "threads",
         "compile",

@@ -35,6 +35,10 @@ class Discriminator(nn.Module):
         """The logits (B, M) of a verdict, head by head; by default there is but one."""
         return (logits,)
 
+    def segments(self) -> list[nn.Module]:
+        """As of a generator (`generators.base`); by default none."""
+        return []
+
     def trainable_parameters(self) -> Iterator[nn.Parameter]:
         """What the optimiser gets: the parameters of the learner, nothing frozen."""
         return self.learner.parameters()

@@ -212,6 +212,14 @@ class ProjectedDiscriminator(Discriminator):
         """What the optimiser gets: the parameters of the heads, nothing frozen."""
         return iter(self.heads.trainable_parameters())
 
+    def segments(self) -> list[nn.Module]:
+        """What is frozen, which holds more than the heads: networks and projections."""
+        return [
+            part
+            for features, projector in self._views()
+            for part in (*features.segments(), projector)
+        ]
+
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Switch gradients of the heads on or off; the frozen parts never ask for any."""
         self.heads.requires_grad_(requires_grad)

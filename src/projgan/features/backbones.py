@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from projgan.errors import CheckpointError, UsageError, first_line
 from projgan.features.blueprint import Blueprint, draw_blueprint, nearest_size
 from projgan.features.catalogue import CATALOGUE
-from projgan.features.cutting import create, cut, take
+from projgan.features.cutting import blocks_in_rows, create, cut, take
 from projgan.features.folding import fold_batch_norms
 from projgan.features.frozen import FrozenModule
 from projgan.features.normalise import Normalise
@@ -106,6 +106,13 @@ class FeatureNetwork(FrozenModule):
         images = self.normalise(self.resize(images))
         taken = take(self.network, images, self.blueprint)
         return taken if self.tokens is None else self.tokens(taken)
+
+    def segments(self) -> list[nn.Module]:
+        """The network's blocks, which hold most of its maps; the whole of it if it names none.
+
+        A block is what stands in a row of modules and has modules of its own.
+        """
+        return blocks_in_rows(self.network) or [self]
 
     def resize(self, images: Tensor) -> Tensor:
         """The pictures at the size in which they are seen; bilinear.

@@ -101,6 +101,18 @@ def prune(network: Any, plan: Blueprint) -> Any:
     return network
 
 
+def blocks_in_rows(network: nn.Module) -> list[nn.Module]:
+    """The members of its `Sequential`s, but for those that are rows themselves or single layers."""
+    found: list[nn.Module] = []
+    for child in network.children():
+        in_row = isinstance(network, nn.Sequential) and not isinstance(child, nn.Sequential)
+        if in_row and any(child.children()):
+            found.append(child)
+        else:
+            found += blocks_in_rows(child)
+    return found
+
+
 def _resized(
     state: dict[str, Tensor], network: nn.Module, plan: Blueprint, size: int
 ) -> dict[str, Tensor]:

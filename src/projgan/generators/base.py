@@ -91,6 +91,14 @@ class Generator(nn.Module, ABC):
         """
         return []
 
+    def segments(self) -> list[nn.Module]:
+        """The modules that hold most of the maps of a forward pass, each called once in it.
+
+        They can be computed a second time in the backward pass, which saves memory
+        (`training.recompute`). A generator that names none keeps all its maps.
+        """
+        return []
+
     @abstractmethod
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """(B, z_dim) -> (B, channels, *size).

@@ -201,6 +201,10 @@ class FastGAN(Generator):
             stages.append([*block.parameters(), *gate])
         return stages
 
+    def segments(self) -> list[nn.Module]:
+        """All blocks but the first, whose map has 4 px."""
+        return list(self.blocks.values())
+
 
 # Two convolutions a block, with noise; and one convolution, without: better for few pictures.
 register("fastgan")(partial(FastGAN, lite=False))

@@ -129,6 +129,10 @@ class StyleGAN2(StyleGenerator):
         first = [self.synthesis.start, *blocks[0]]
         return [list(self.mapping.parameters()), first, *blocks[1:-1]]
 
+    def segments(self) -> list[nn.Module]:
+        """The blocks of the synthesis."""
+        return list(self.synthesis.blocks.values())
+
 
 @register("stylegan2")
 def build_stylegan2(

@@ -20,6 +20,7 @@ from projgan.layers.shared_norm import share_batch_norms
 from projgan.training.freezing import freeze
 from projgan.training.history import Averages
 from projgan.training.ranks import process_count
+from projgan.training.recompute import recompute_parts
 
 
 @dataclass
@@ -58,6 +59,8 @@ def new_state(config: RunConfig) -> TrainingState:
         share_batch_norms(generator)
         share_batch_norms(discriminator.learner)
     freeze(config.training, generator, discriminator)
+    if config.training.recompute:
+        recompute_parts(generator, discriminator)
     optimizer_g, optimizer_d = make_optimizers(
         config.optimizer,
         generator,
