@@ -150,12 +150,18 @@ SHORT_NAMES = {
 """Options that stand for a setting."""
 
 
+BATCH_WORDS = {"auto": {"training.fit_memory": "true"}, "largest": {"training.batch": "0"}}
+"""What else `--batch` takes, and the setting that it stands for."""
+
+
 def settings_of(args: argparse.Namespace) -> dict[str, str]:
     """All settings given as options, `section.field` -> value; `--set` wins over a short name."""
     chosen: dict[str, str] = {}
     for name, key in SHORT_NAMES.items():
         value: Any = getattr(args, name, None)
-        if value not in (None, False):
+        if name == "batch" and value in BATCH_WORDS:
+            chosen |= BATCH_WORDS[value]
+        elif value not in (None, False):
             chosen[key] = "true" if value is True else str(value)
     for assignment in getattr(args, "settings", []):
         key, equals, value = assignment.partition("=")

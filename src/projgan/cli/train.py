@@ -72,7 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="its weights, .safetensors; one for each network, or the word default",
     )
-    parser.add_argument("--batch", metavar="N", help="images of one step")
+    parser.add_argument(
+        "--batch",
+        metavar="N",
+        help="images of one step; auto: the preset's, in parts that fit into memory; largest: as "
+        "many as fit",
+    )
     parser.add_argument("--seed", metavar="N", help="of weights, order, latents and augmentation")
     add_settings(parser)
     add_health(parser)

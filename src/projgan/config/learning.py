@@ -83,9 +83,12 @@ class TrainingConfig:
     """Length in minutes of training, if that ends first; 0 means no such limit. Saving, sampling
     and measuring do not count."""
     batch: int = 8
-    """Images of one step."""
+    """Images of one step; 0 means as many as fit into memory at once, up to 64."""
     micro_batch: int = 0
     """Images held at once; 0 means the whole batch. Smaller ones accumulate gradients."""
+    fit_memory: bool = False
+    """Choose `micro_batch` and `recompute` when the run starts, by steps that are tried in the
+    memory that is free; the batch stays."""
     recompute: bool = False
     """Keep fewer maps between forward and backward, and compute them again: less memory, more time,
     the same numbers."""
@@ -135,14 +138,14 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in (
             "images",
-            "batch",
             "log_every",
             "sample_every",
             "snapshot_every",
             "checkpoint_every",
         ):
             require(getattr(self, name) >= 1, f"training.{name}", "must be at least 1")
-        require(self.batch >= 2, "training.batch", "must be at least 2 (batch normalisation)")
+        fits = self.batch >= 2 or (self.batch == 0 and not self.micro_batch)
+        require(fits, "training.batch", "must be at least 2 (batch normalisation), or 0 alone")
         if self.micro_batch:
             fits = self.batch % self.micro_batch == 0 and self.micro_batch >= 2
             require(fits, "training.micro_batch", "must be at least 2 and divide training.batch")

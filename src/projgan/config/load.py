@@ -160,6 +160,8 @@ def resolve(
     pictures below 224 px to 224 and leaves larger ones alone (of those that are not square the
     shorter side counts); its EMA half-life is batch * 10 / 32 thousand images.
 
+    What follows from a batch stays open as long as the batch does (0).
+
     Args:
         only_sizes: for each feature network the one size that it sees in pixels; None: any.
     """
@@ -201,7 +203,7 @@ def _resolve_discriminator(config: RunConfig) -> DiscriminatorConfig:
     """Width, and the weight of the penalty where there is one."""
     section = config.discriminator
     gamma = section.r1_gamma
-    if section.penalty_every:
+    if section.penalty_every and config.training.batch:
         gamma = gamma or GAMMA_PER_PIXEL * math.prod(config.data.size) / config.training.batch
     width = section.width or int(config.generator.width * WIDTH_SHARES[section.name])
     return dataclasses.replace(section, width=width, r1_gamma=gamma)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,6 +100,7 @@ class PreparedSet:
         self.pixels: npt.NDArray[np.uint8] = np.memmap(
             folder / PIXELS_NAME, np.uint8, "r", shape=meta.shape
         )
+        self._mapped = _as_tensor(self.pixels)
         self._resident: Tensor | None = None
         self._classes: Tensor | None = None
 
@@ -139,13 +141,13 @@ class PreparedSet:
         assert chosen.size == 0 or (chosen.min() >= 0 and chosen.max() < len(self)), (
             "index out of range"
         )
-        if self._resident is not None and _same_device(self._resident.device, torch.device(device)):
-            rows = torch.from_numpy(chosen).to(self._resident.device)
-            batch = self._resident[rows]  # (B, H, W, C)
+        if self._resident is not None and self.is_on(device):
+            batch = self._resident[_send(chosen, self._resident.device)]  # (B, H, W, C)
         else:
-            batch = torch.from_numpy(self.pixels[chosen]).to(device)
+            # Through torch, which lets other threads of Python run while the disk is read.
+            batch = self._mapped[torch.from_numpy(chosen)].to(device)
         if flips is not None and (mirrored := np.flatnonzero(flips)).size:
-            which = torch.from_numpy(mirrored).to(batch.device)
+            which = _send(mirrored, batch.device)
             batch[which] = batch[which].flip(2)
         return batch.permute(0, 3, 1, 2)
 
@@ -154,7 +156,13 @@ class PreparedSet:
         assert self.labels is not None, "this set has no labels"
         if self._classes is None:
             self._classes = torch.tensor(self.labels, dtype=torch.int64)
-        return self._classes[torch.from_numpy(np.asarray(indices, np.int64))].to(device)
+        chosen = self._classes.numpy()[np.asarray(indices, np.int64)]
+        return _send(chosen, torch.device(device))
+
+    def is_on(self, device: str | torch.device) -> bool:
+        """Whether the memory of `device` holds all pixels."""
+        here = self._resident
+        return here is not None and _same_device(here.device, torch.device(device))
 
     def on_device(self, device: str | torch.device, budget_bytes: int) -> None:
         """Keep all pixels in the memory of `device`, if they take at most `budget_bytes`."""
@@ -163,9 +171,7 @@ class PreparedSet:
         resident = torch.empty(self.pixels.shape, dtype=torch.uint8, device=device)
         rows = max(1, _CHUNK_BYTES // self.pixels[0].nbytes)
         for start in range(0, len(self), rows):
-            # A copy, because torch would warn that the map is read-only.
-            chunk = torch.from_numpy(np.array(self.pixels[start : start + rows]))
-            resident[start : start + rows].copy_(chunk)
+            resident[start : start + rows].copy_(self._mapped[start : start + rows])
         self._resident = resident
 
 
@@ -180,6 +186,21 @@ def compare_hashes(old_hashes_by_name: Mapping[str, str], current: Mapping[str, 
     removed = len(old_hashes_by_name.keys() - current.keys())
     changed = sum(current.get(name, sha) != sha for name, sha in old_hashes_by_name.items())
     return f"{added} added, {removed} removed, {changed} changed"
+
+
+def _as_tensor(pixels: npt.NDArray[np.uint8]) -> Tensor:
+    """The map as a tensor that must only be read."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable")
+        return torch.from_numpy(pixels)
+
+
+def _send(values: npt.NDArray[np.int64], device: torch.device) -> Tensor:
+    """A few numbers to the device; on CUDA without waiting for what it is computing."""
+    tensor = torch.from_numpy(values)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def _same_device(resident: torch.device, wanted: torch.device) -> bool:

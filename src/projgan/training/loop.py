@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from projgan.config.schema import RunConfig
+from projgan.data.batches import Batches
 from projgan.data.dataset import PreparedSet
 from projgan.data.sampler import Sampler
 from projgan.training.ranks import ALONE, Ranks
@@ -82,19 +83,29 @@ def run_loop(
     a batch, and end it together.
     Raises: FallenElsewhere: the main rank found that the run has fallen, and this is another one.
     """
-    device, ranks = step.device, step.ranks
-    while not (_is_over(budget, state, stop, ranks) or state.images_seen >= until):
-        started = time.monotonic()
-        indices, flips = sampler.at(state.images_seen, step.batch)
-        indices, flips = ranks.own(indices), ranks.own(flips)
-        real = data.images(indices, flips, device=device)
-        c = data.classes_of(indices, device=device) if step.is_conditional else None
-        step(state, real, c)
-        state.elapsed_s += time.monotonic() - started
-        is_last = budget.is_used_up(state, ranks)
-        due = [c for c in callbacks if c.is_due(state, step.batch) or (is_last and c.at_end)]
-        if any(callback.images > 1 for callback in due):  # one for every step only looks on
-            step.settle()
-        for callback in due:
-            callback.action(state)
+    ranks = step.ranks
+    batches = Batches(
+        data,
+        sampler,
+        step.batch,
+        device=step.device,
+        with_classes=step.is_conditional,
+        share=ranks.own,
+    )
+    with batches:
+        while not (_is_over(budget, state, stop, ranks) or state.images_seen >= until):
+            started = time.monotonic()
+            real, c = batches.at(state.images_seen)
+            step(state, real, c)
+            state.elapsed_s += time.monotonic() - started
+            is_last = budget.is_used_up(state, ranks)
+            due = [
+                one
+                for one in callbacks
+                if one.is_due(state, step.batch) or (is_last and one.at_end)
+            ]
+            if any(callback.images > 1 for callback in due):  # one for every step only looks on
+                step.settle()
+            for callback in due:
+                callback.action(state)
     step.settle()

@@ -35,6 +35,7 @@ from projgan.training.history import append_line
 from projgan.training.ranks import is_follower
 from projgan.training.state import new_state
 from projgan.workflows.crew import follow, require_divisible
+from projgan.workflows.fitting import fit_to_memory
 from projgan.workflows.recorder import Metric
 from projgan.workflows.services import require_packages
 from projgan.workflows.sitting import TrainResult, lead
@@ -57,9 +58,9 @@ def plan(
     For a conditional run the pictures are prepared, if they are not yet: they have the classes.
     """
     config = _plan(data, preset=preset, config_file=config_file, options=options)
-    if not config.data.conditional:
-        return config
-    return _settle_by_pictures(config, open_cached(config.data), Watch())
+    if config.data.conditional:
+        config = _settle_by_pictures(config, open_cached(config.data), Watch())
+    return fit_to_memory(config, Watch())
 
 
 def _plan(
@@ -137,7 +138,7 @@ def train(
     require_packages(config.tracking.trackers)
     config, source = find_source(config)
     pictures = _open_pictures(config, watch)
-    config = _settle_by_pictures(config, pictures, watch)
+    config = fit_to_memory(_settle_by_pictures(config, pictures, watch), watch)
     state = new_state(config)  # whatever cannot be built leaves no run folder behind
     transfer = begin_from(state, config, source, watch)
     run.create(overwrite=overwrite)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from projgan.config.load import differences, override
+from projgan.config.load import differences, load_config, override
 from projgan.config.presets import DEFAULT_PRESET, PRESETS, preset_config
 from projgan.config.schema import RunConfig
 from projgan.errors import UsageError, choose_from
+from projgan.workflows.fitting import is_open
 from projgan.workflows.train import plan
 
 SHARED = {
@@ -193,6 +194,12 @@ def make_entries(
 def _entry(data: str | Path, base: str, contender: Contender, shared: Mapping[str, str]) -> Entry:
     options = {**shared, **contender.options}
     preset = contender.preset or base
+    if is_open(load_config(preset=preset, options=options).training):
+        raise UsageError(
+            "runs are compared at the same batch, which the memory cannot decide",
+            where=f"contender {contender.name}",
+            next_command="say it: --batch 8 --set training.micro_batch=4",
+        )
     return Entry(contender, options, preset, plan(data, preset=preset, options=options))
 
 

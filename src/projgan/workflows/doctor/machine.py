@@ -24,6 +24,7 @@ from projgan.workflows.doctor.diagnosis import BAD_MACHINE, Diagnosis
 from projgan.workflows.doctor.load import busy, usable_cores
 from projgan.workflows.doctor.speed import feature_pass, matrix_rate
 from projgan.workflows.doctor.suggestion import Effort
+from projgan.workflows.memory import machine_memory
 from projgan.workflows.watch import Watch
 
 _LITTLE_BYTES = 2_000_000_000
@@ -93,7 +94,7 @@ def _say_devices(diagnosis: Diagnosis, config: RunConfig) -> torch.device:
         f"{_processor()}; {threads} of {os.cpu_count()} cores may be used; "
         f"{', '.join(abilities) or 'no vector units that torch names'}",
     )
-    total, free = _memory()
+    total, free = machine_memory()
     if total:
         diagnosis.say("memory", f"{total / 1e9:.1f} GB, {free / 1e9:.1f} GB free")
     cards = []
@@ -248,23 +249,6 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     name = re.search(r"model name\s*:\s*(.+)", text)
     return name[1] if name else platform.machine()
-
-
-def _memory() -> tuple[int, int]:
-    """Bytes in all and free for this process; less than the machine's inside a container."""
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-        values = {k: int(v) * 1024 for k, v in re.findall(r"(\w+):\s+(\d+) kB", text)}
-        total, free = values["MemTotal"], values["MemAvailable"]
-    except (OSError, KeyError):
-        return 0, 0
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-        used = int((group / "memory.current").read_text())
-    except (OSError, ValueError):  # no such group, or "max"
-        return total, free
-    return min(total, limit), min(free, max(limit - used, 0))
 
 
 def _temporary() -> Path:

@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from projgan import storage
 from projgan.build import make_augment
 from projgan.config.load import from_dict, to_json
 from projgan.config.schema import RunConfig
+from projgan.generators.plugin import admit, is_outside
 from projgan.rng import torch_stream
 from projgan.training.device import prepare_device
 from projgan.training.state import new_state
@@ -30,6 +32,12 @@ from projgan.training.step import TrainStep
 _START_S = 240.0
 """How long starting may take, before the first step."""
 _STEPS_MOST = 200
+_STEP_S = 240.0
+"""How long each step may take that is wanted however long it takes."""
+_TOO_MUCH = 77
+"""Exit code of a child that took more memory than it may."""
+_NOT_ENOUGH = "the memory is not enough"
+_LOOK_S = 0.02
 _TASK, _ANSWER = "config.json", "steps.json"
 
 
@@ -68,10 +76,15 @@ class Trial:
         return tuple(images / self.batch * one / 3600 for one in ends)  # type: ignore[return-value]
 
 
-def try_steps(config: RunConfig, seconds: float) -> Trial:
+def try_steps(config: RunConfig, seconds: float, *, least: int = 1, limit_mb: float = 0.0) -> Trial:
     """Take steps of a settled, unconditional config for about `seconds`.
 
-    Pictures are noise: what a step costs does not depend on what they show.
+    Pictures are noise: what a step costs does not depend on what they show. A generator from
+    outside, whose module was imported here, is imported there too.
+
+    Args:
+        least: so many steps are taken, however long they take.
+        limit_mb: memory of the device above which the trial is given up, a problem; 0: any.
     """
     batch = config.training.batch
     with tempfile.TemporaryDirectory(prefix="projgan-trial-") as name:
@@ -79,7 +92,12 @@ def try_steps(config: RunConfig, seconds: float) -> Trial:
         (folder / _TASK).write_text(to_json(config), encoding="utf-8")
         package = str(Path(storage.__file__).resolve().parents[1])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-        words = f"from {__name__} import take_steps; take_steps({name!r}, {seconds!r})"
+        if is_outside(config.generator.name):
+            paths.append(os.getcwd())  # where its module may lie
+        words = (
+            f"from {__name__} import take_steps; "
+            f"take_steps({name!r}, {seconds!r}, {least!r}, {limit_mb!r})"
+        )
         try:
             done = subprocess.run(
                 [sys.executable, "-c", words],
@@ -88,7 +106,7 @@ def try_steps(config: RunConfig, seconds: float) -> Trial:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=_START_S + 4 * seconds,
+                timeout=_START_S + 4 * seconds + (least - 1) * _STEP_S,
                 check=False,
             )
             ended = _ending(done.returncode, done.stderr)
@@ -98,15 +116,23 @@ def try_steps(config: RunConfig, seconds: float) -> Trial:
             values = json.loads((folder / _ANSWER).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return Trial((), batch, 0.0, problem=ended or "it left no figure")
+    if limit_mb and not ended and values["memory_mb"] > limit_mb:
+        ended = _NOT_ENOUGH
+    if limit_mb and ended:
+        return Trial((), batch, values["memory_mb"], problem=ended)
     return Trial(tuple(values["steps_s"]), batch, values["memory_mb"], values["is_first"])
 
 
-def take_steps(folder: str, seconds: float) -> None:
+def take_steps(folder: str, seconds: float, least: int, limit_mb: float) -> None:
     """What the child does: steps, and after each of them the figures so far, in a file."""
     config = from_dict(json.loads((Path(folder) / _TASK).read_text(encoding="utf-8")))
     training, (height, width) = config.training, config.data.size
     prepare_device(training)
     device = torch.device(training.device)
+    if limit_mb:
+        _limit(device, limit_mb)
+    if is_outside(config.generator.name):
+        admit(config.generator.name, allow_code=True)  # the parent was allowed to
     state = new_state(config)
     step = TrainStep(config, make_augment(config))
     shape = (training.batch, height, width, config.data.channels)
@@ -126,8 +152,23 @@ def take_steps(folder: str, seconds: float) -> None:
         answer = Path(folder) / f"{_ANSWER}.new"
         answer.write_text(json.dumps(values), encoding="utf-8")
         answer.replace(Path(folder) / _ANSWER)
-        if time.monotonic() - started + max(timed) > seconds:
+        if len(steps) >= least and time.monotonic() - started + max(timed) > seconds:
             return
+
+
+def _limit(device: torch.device, limit_mb: float) -> None:
+    """End this process as soon as it takes more: before the system looks for something to end."""
+    if device.type == "cuda":
+        _, total = torch.cuda.mem_get_info(device)
+        torch.cuda.set_per_process_memory_fraction(min(limit_mb * 1e6 / total, 1.0), device)
+        return
+
+    def watch() -> None:
+        while _peak_mb(device) <= limit_mb:
+            time.sleep(_LOOK_S)
+        os._exit(_TOO_MUCH)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _peak_mb(device: torch.device) -> float:
@@ -141,7 +182,7 @@ def _ending(code: int, errors: str) -> str:
     """Why a child ended, in a few words; empty if all was well."""
     if code == 0:
         return ""
-    if code == -9 or "out of memory" in errors.lower() or "MemoryError" in errors:
-        return "the memory is not enough"
+    if code in (-9, _TOO_MUCH) or "out of memory" in errors.lower() or "MemoryError" in errors:
+        return _NOT_ENOUGH
     lines = errors.strip().splitlines()
     return lines[-1][:160] if lines else f"it ended with code {code}"
