@@ -33,6 +33,7 @@ class Terminal(Watch):
         self._shown_at = 0.0
         self._total, self._seconds = 0, math.inf
         self._images_seen = 0
+        self._is_started = False
         self._start_images, self._start_elapsed = 0, 0.0
 
     def note(self, text: str) -> None:
@@ -68,7 +69,7 @@ class Terminal(Watch):
         self._seconds = training.minutes * 60 or math.inf
         self._start_images, self._start_elapsed = state.images_seen, state.elapsed_s
         self._images_seen = state.images_seen
-        self._shown_at = time.monotonic()
+        self._shown_at, self._is_started = time.monotonic(), False
         if self._is_terminal:
             self._close()
             self._bar = tqdm(
@@ -84,6 +85,9 @@ class Terminal(Watch):
     def step(self, state: TrainingState) -> None:
         """Losses, speed and time left, once a second on a terminal and twice a minute elsewhere."""
         now, self._images_seen = time.monotonic(), state.images_seen
+        if not self._is_started:
+            self._show_first(state)
+            return
         if now - self._shown_at < (_BAR_EVERY_S if self._is_terminal else _LINE_EVERY_S):
             return
         self._shown_at = now
@@ -100,6 +104,19 @@ class Terminal(Watch):
             f"{state.images_seen:,} of {self._total:,} images, {speed:.1f} images/s, "
             f"{_duration(left)} left{', ' if losses else ''}{losses}"
         )
+
+    def _show_first(self, state: TrainingState) -> None:
+        """Show that it runs; how fast, the first step does not tell."""
+        self._is_started = True
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._losses(state), refresh=False)
+            self._bar.update(state.images_seen - self._bar.n)
+            self._bar.refresh()
+        else:
+            seconds = state.elapsed_s - self._start_elapsed
+            self.note(
+                f"first step done, in {seconds:.1f} s; a line follows every {_LINE_EVERY_S:.0f} s"
+            )
 
     def end(self) -> None:
         """Close the bar where the training is."""

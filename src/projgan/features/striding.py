@@ -6,7 +6,6 @@ Same numbers; in lite0 at 192 px, four layers of this kind took a tenth of a tra
 from __future__ import annotations
 
 import torch.nn.functional as F
-from timm.layers.padding import pad_same
 from torch import Tensor, nn
 
 from projgan.layers.strided import convolve_then_skip
@@ -53,11 +52,15 @@ class _DenseThenEveryOther(nn.Conv2d):
         )
         self.weight, self.bias = original.weight, original.bias
         self.pads_to_same = type(original).__name__ == "Conv2dSame"
+        if self.pads_to_same:
+            from timm.layers.padding import pad_same  # noqa: PLC0415 - slow to import
+
+            self._pad_same = pad_same
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H', W')."""
         if self.pads_to_same:
-            x = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
+            x = self._pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
         padding = (0, 0) if self.pads_to_same else self.padding
         assert not isinstance(padding, str), "the padding is in numbers"
         how = {"stride": self.stride, "padding": padding, "dilation": self.dilation}

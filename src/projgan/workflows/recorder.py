@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import resource
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import torch
 from projgan.config.schema import RunConfig
 from projgan.data.dataset import PreparedSet
 from projgan.errors import DivergedError
+from projgan.generators.base import Generator
 from projgan.images import grid, save_image
 from projgan.rng import numpy_stream
 from projgan.rundir import RunDir
@@ -72,16 +74,25 @@ class Recorder:
         if config.data.conditional and data.labels is not None:
             self._classes = cell_classes(config.training.grid_size, data.labels)
         self._last_log = (0, 0.0)
+        self._untrained: Generator | None = None
 
     def begin(self, state: TrainingState) -> None:
-        """Note where this sitting starts.
-
-        A new run also gets its grid of reals and its first grid of samples.
-        """
+        """Note where this sitting starts; of a new run, keep the generator for its first grid."""
         self.go_on(state)
         if state.images_seen == 0:
-            self._quietly(self.reals)
-            self.samples(state)
+            self._untrained = copy.deepcopy(state.generator_ema)
+
+    def first(self, state: TrainingState) -> None:
+        """The grid of reals and the first grid of samples of a new run; otherwise nothing.
+
+        They wait until the first step was shown: on a CPU they take as long as some steps.
+        """
+        if self._untrained is None:
+            return
+        snapshot = Snapshot(self._untrained, self.config, images_seen=0)
+        self._untrained = None
+        self._quietly(self.reals)
+        self._samples(snapshot, elapsed_s=0.0)
 
     def go_on(self, state: TrainingState) -> None:
         """Take up the history where `state` is, after a resume or a rollback."""
@@ -92,6 +103,7 @@ class Recorder:
         """In this order: a checkpoint comes last, so that what it remembers has been written."""
         training, every = self.config.training, self.config.metrics.every
         return [
+            Every(1, self.first),
             Every(training.log_every, self.log),
             *([Every(every, self.measure)] if every else []),
             Every(training.sample_every, self.samples),
@@ -161,16 +173,18 @@ class Recorder:
 
     def samples(self, state: TrainingState) -> None:
         """The grid of the fixed latents, the metric if there is one, and the chart."""
-        snapshot = self._snapshot(state)
+        self._samples(self._snapshot(state), elapsed_s=state.elapsed_s)
+
+    def _samples(self, snapshot: Snapshot, *, elapsed_s: float) -> None:
         seeds = range(self.config.training.grid_size)
         self._quietly(
             lambda: save_image(
                 grid(snapshot.sample(seeds, classes=self._classes)),
-                self._run.sample_grid(state.images_seen),
+                self._run.sample_grid(snapshot.images_seen),
             )
         )
         if self._metric is not None:
-            line = {"images_seen": state.images_seen, "elapsed_s": round(state.elapsed_s, 2)}
+            line = {"images_seen": snapshot.images_seen, "elapsed_s": round(elapsed_s, 2)}
             self.journal.write(line | self._metric(snapshot))
         self._quietly(self.chart)
 

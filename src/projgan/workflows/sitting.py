@@ -132,6 +132,7 @@ def _sit(
             sitting.train(budget, training.images if until is None else until)
         finally:
             watch.end()
+        recorder.first(state)  # of a run that ends before its first step
         saved = None if budget.is_used_up(state) else recorder.save(state)
         is_stopped = saved is not None and stop.signal_number != 0
         ranks.tell(128 + stop.signal_number if is_stopped else 0)
