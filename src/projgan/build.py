@@ -46,7 +46,9 @@ def settle(config: RunConfig) -> RunConfig:
         config,
         device=str(device),
         precision=choose_precision(config.training.precision, device),
-        compile_networks=choose_compile(config.training.compile, device),
+        compile_networks=choose_compile(
+            config.training.compile, device, recompute=config.training.recompute
+        ),
         threads=config.training.threads or _usable_cores(),
         only_sizes=only_sizes,
     )
@@ -102,8 +104,13 @@ def choose_precision(name: Precision, device: torch.device) -> Precision:
     return "fp32"
 
 
-def choose_compile(name: Compile, device: torch.device) -> Compile:
-    """The word "auto" means on with CUDA; compiled steps were no faster on the CPUs measured."""
+def choose_compile(name: Compile, device: torch.device, *, recompute: bool = False) -> Compile:
+    """The word "auto" means on with CUDA; compiled steps were no faster on the CPUs measured.
+
+    Networks whose maps are computed again (`recompute`) are not compiled.
+    """
+    if name == "auto" and recompute:
+        return "off"
     if name != "auto":
         return name
     return "on" if device.type == "cuda" else "off"

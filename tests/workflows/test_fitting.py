@@ -67,9 +67,11 @@ def test_the_batch_stays_and_numbers_stay_as_long_as_they_can(
 
 
 def test_parts_where_that_is_not_enough(machine: list[TrainingConfig]) -> None:
-    config = tiny_config(training__batch="24", training__fit_memory="true")
+    options = {"training__batch": "24", "training__compile": "on"}
+    config = tiny_config(training__fit_memory="true", **options)
     found = fit_to_memory(config, Watch()).training
     assert (found.batch, found.micro_batch, found.recompute) == (24, 8, True)
+    assert found.compile == "off"  # what is computed again cannot be compiled
     # A part has the weight of many: two are enough to try.
     assert [t.batch for t in machine if t.micro_batch == 8] == [16, 16]
 
@@ -91,6 +93,8 @@ def test_what_the_settings_bound() -> None:
         "batch 16, 4 at once, recomputed maps",
         "batch 16, 2 at once, recomputed maps",
     ]
+    with pytest.raises(UsageError, match=r"needs training.compile=off"):
+        TrainingConfig(recompute=True, compile="on")
     with pytest.raises(UsageError, match="or 0 alone"):
         TrainingConfig(batch=0, micro_batch=4)
 

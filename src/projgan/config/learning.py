@@ -91,7 +91,7 @@ class TrainingConfig:
     memory that is free; the batch stays."""
     recompute: bool = False
     """Keep fewer maps between forward and backward, and compute them again: less memory, more time,
-    the same numbers."""
+    the same numbers. Networks are not compiled then."""
     accumulate: Literal["mean", "sum"] = "mean"
     """How gradients of micro-batches join; "sum" is the reference's way."""
     step: StepMode = "shared"
@@ -149,6 +149,8 @@ class TrainingConfig:
         if self.micro_batch:
             fits = self.batch % self.micro_batch == 0 and self.micro_batch >= 2
             require(fits, "training.micro_batch", "must be at least 2 and divide training.batch")
+        is_compiled = self.recompute and self.compile == "on"
+        require(not is_compiled, "training.recompute", "needs training.compile=off")
         for name, known in (
             ("step", ("alternating", "shared")),
             ("precision", ("auto", "fp32", "bf16")),

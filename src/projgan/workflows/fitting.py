@@ -103,5 +103,10 @@ def _tried(config: RunConfig, way: Way) -> RunConfig:
 
 def _settled(config: RunConfig, way: Way) -> RunConfig:
     """The config with a way; what follows from the batch is settled if it was open."""
-    training = dataclasses.replace(config.training, fit_memory=False, **dataclasses.asdict(way))
+    training = dataclasses.replace(
+        config.training,
+        fit_memory=False,
+        compile="off" if way.recompute else config.training.compile,
+        **dataclasses.asdict(way),
+    )
     return settle(dataclasses.replace(config, training=training))
