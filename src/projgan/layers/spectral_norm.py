@@ -11,12 +11,15 @@ Source: Miyato et al., Spectral Normalization for GANs (2018), algorithm 1; used
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 EPS = 1e-12
 START_ITERATIONS = 3
@@ -62,6 +65,7 @@ class _SpectralNorm(nn.Module):
     u: Tensor
     v: Tensor
     _output_dim: int = 0
+    _is_settled: bool = False
 
     def _add_vectors(self) -> None:
         """Start u and v as Gaussian vectors, a little aligned with the weight."""
@@ -123,6 +127,13 @@ class _SpectralNorm(nn.Module):
         self.u.copy_(F.normalize(product, dim=0, eps=EPS))
         return torch.dot(self.u, product)
 
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Divide the stored weight itself, once and for all: for use without training."""
+        assert not self.training, "a network that learns divides anew in every pass"
+        self.weight.copy_(self.normalized_weight())
+        self._is_settled = True
+
     def normalized_weight(self) -> Tensor:
         """The weight over sigma, in its own shape and type; gradients flow through both.
 
@@ -130,6 +141,8 @@ class _SpectralNorm(nn.Module):
         in a network that never trained. That is the reference's arithmetic; stored weights rely on
         it.
         """
+        if self._is_settled:
+            return self.weight
         # Autocast would run these products in bfloat16, and a rounded sigma scales the whole layer.
         with torch.autocast(self.weight.device.type, enabled=False):
             if not self.training:
@@ -216,3 +229,8 @@ class SpectralNormLinear(_SpectralNorm, nn.Linear):
         weight = self.normalized_weight()
         with torch.autocast(x.device.type, enabled=False):
             return F.linear(x.to(weight.dtype), weight, self.bias)
+
+
+def is_normed(module: nn.Module) -> TypeGuard[_SpectralNorm]:
+    """Whether it is one of the layers of this module."""
+    return isinstance(module, _SpectralNorm)

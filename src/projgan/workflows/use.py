@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from PIL import Image
@@ -32,6 +34,7 @@ def sample(
     truncation_psi: float | None = None,
     truncation_cutoff: int | None = None,
     noise: NoiseMode | None = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
     device: str = "auto",
     allow_code: bool = False,
     overwrite: bool = False,
@@ -47,11 +50,13 @@ def sample(
             `data.classes.find_classes`): every seed in each of them, class after class, which makes
             a row a class in a grid. None: each seed has the class of its turn.
         columns: of the grid; by default most nearly square, and with several classes the seeds.
+        precision: bf16 as in `Snapshot.quick`.
     Raises: UsageError: a file to be written exists, or the generator lacks what is asked for.
     """
     watch = watch or Watch()
     snapshot = Snapshot.load(source, device=device, allow_code=allow_code)
     wanted = list_pictures(snapshot, seeds, classes=classes, watch=watch)
+    snapshot = snapshot.quick(bf16=precision == "bf16")
     style = Style(truncation_psi, truncation_cutoff, noise)
     columns = columns or wanted.columns
     return write_pictures(
@@ -64,6 +69,10 @@ def sample(
         overwrite=overwrite,
         watch=watch,
     )
+
+
+_PART = 256
+"""Pictures whose latents are there at once."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,19 @@ class Wanted:
     classes: list[int] | None
     are_named: bool = False
     columns: int | None = None
+
+    def batches(self, snapshot: Snapshot, style: Style) -> Iterator[Tensor]:
+        """The pictures, batch by batch; memory does not grow with their number.
+
+        What the generator lacks is refused before the first is asked for.
+        """
+        parts = (slice(start, start + _PART) for start in range(0, len(self.seeds), _PART))
+        self._part(snapshot, style, slice(0, 1))
+        return (batch for part in parts for batch in self._part(snapshot, style, part))
+
+    def _part(self, snapshot: Snapshot, style: Style, part: slice) -> Iterator[Tensor]:
+        latents = snapshot.generator.latents(self.seeds[part])
+        return style.images(snapshot, latents, None if self.classes is None else self.classes[part])
 
     def names(self) -> list[str]:
         """A file name for each. Classes by number: a name may hold anything."""
@@ -142,8 +164,7 @@ def write_pictures(
 
     Raises: UsageError: a file exists, or the generator lacks what the style asks for.
     """
-    latents = snapshot.generator.latents(wanted.seeds)
-    batches = style.images(snapshot, latents, wanted.classes)
+    batches = wanted.batches(snapshot, style)
     targets = [out] if as_grid else [out / name for name in wanted.names()]
     refuse_existing(targets, overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -152,9 +173,12 @@ def write_pictures(
         return targets
     out.mkdir(parents=True, exist_ok=True)
     pictures = (to_pil(pixels) for batch in batches for pixels in to_uint8(batch))
+    started = time.monotonic()
     for done, (target, picture) in enumerate(zip(targets, pictures, strict=True), start=1):
         save_image(picture, target)
         watch.progress("sampling", done, len(targets))
+    speed = len(targets) / max(time.monotonic() - started, 1e-9)
+    watch.note(f"{len(targets):,} pictures, {speed:.1f} a second, files included")
     return targets
 
 
