@@ -109,6 +109,12 @@ def test_too_little_or_unknown(machine: list[TrainingConfig], monkeypatch) -> No
         fit_to_memory(config, Watch())
 
 
+def test_several_processes_are_told_what_to_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "process_count", lambda: 2)
+    with pytest.raises(UsageError, match="several processes share a batch"):
+        fit_to_memory(tiny_config(training__fit_memory="true"), Watch())
+
+
 def test_a_trial_ends_where_its_memory_does() -> None:
     trial = try_steps(tiny_config(), 0.0, least=2, limit_mb=100.0)
     assert trial.problem == "the memory is not enough"

@@ -21,6 +21,7 @@ from projgan.build import settle
 from projgan.config.learning import TrainingConfig
 from projgan.config.schema import RunConfig
 from projgan.errors import ResourceError, UsageError
+from projgan.training.ranks import process_count
 from projgan.workflows.doctor.trial import try_steps
 from projgan.workflows.memory import budget
 from projgan.workflows.watch import Watch
@@ -57,6 +58,12 @@ def fit_to_memory(config: RunConfig, watch: Watch) -> RunConfig:
     training = config.training
     if not is_open(training):
         return config
+    if process_count() > 1:
+        raise UsageError(
+            "several processes share a batch, and one cannot try what fits for all",
+            where="setting training.fit_memory or training.batch",
+            next_command="say it: --batch 64 --set training.micro_batch=8",
+        )
     allowed = budget(torch.device(training.device)) / 1e6
     if not allowed:
         raise UsageError(
