@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,11 @@ def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path) -> None:
     write_pictures(tmp_path / "photos", 12)
     words = tiny_arguments(training__batch="8", training__images="32")
     projgan(tmp_path, "train", "photos", "--out", "straight", *words, "--launch", "2")
-    process = start(tmp_path, "train", "photos", "--out", "stopped", *words, "--launch", "2")
-    wait_for(tmp_path / "stopped", images=8, process=process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) in (0, 143)
+    arguments = ("train", "photos", "--out", "stopped", *words, "--launch", "2")
+    with started(tmp_path, *arguments) as process:
+        wait_for(tmp_path / "stopped", images=8, process=process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) in (0, 143)
     projgan(tmp_path, "resume", "stopped", "--launch", "2")
     for file in ("generator", "generator_ema", "discriminator", "optimizer_g", "optimizer_d"):
         path = f"checkpoints/step-00000004/{file}.safetensors"
@@ -106,12 +108,11 @@ def test_one_ends_all(tmp_path: Path, number: signal.Signals, rank: int | None, 
     """In half a minute, with the process named, and a checkpoint that goes on."""
     write_pictures(tmp_path / "photos", 12)
     words = tiny_arguments(training__batch="8", training__images="100000")
-    process = start(tmp_path, "train", "photos", "--out", "run", *words, "--launch", "2")
-    wait_for(tmp_path / "run", images=16, process=process)
-    victim = process.pid if rank is None else process_of(process.pid, rank)
-    os.kill(victim, number)
-    began = time.monotonic()
-    assert process.wait(60) == code
+    with started(tmp_path, "train", "photos", "--out", "run", *words, "--launch", "2") as process:
+        wait_for(tmp_path / "run", images=16, process=process)
+        os.kill(process.pid if rank is None else process_of(process.pid, rank), number)
+        began = time.monotonic()
+        assert process.wait(60) == code
     assert time.monotonic() - began < 30
     err = (tmp_path / "err.txt").read_text()
     assert "Traceback" not in err and "c10d" not in err
@@ -123,16 +124,25 @@ def test_one_ends_all(tmp_path: Path, number: signal.Signals, rank: int | None, 
     projgan(tmp_path, "resume", "run", "--images", str(seen + 8), "--launch", "2")
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def started(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A launcher whose processes do not outlive the test."""
     environment = os.environ | {"PROJGAN_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     with (folder / "err.txt").open("wb") as err:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "projgan", *words],
             cwd=folder,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=err,
         )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            for pid in (*children_of(process.pid), process.pid):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
 
 
 def wait_for(run: Path, *, images: int, process: subprocess.Popen[bytes]) -> None:
@@ -142,10 +152,13 @@ def wait_for(run: Path, *, images: int, process: subprocess.Popen[bytes]) -> Non
         time.sleep(0.05)
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def process_of(launcher: int, rank: int) -> int:
     """The child that has this rank."""
-    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-    return next(pid for pid in map(int, children) if f"RANK={rank}" in environment_of(pid))
+    return next(pid for pid in children_of(launcher) if f"RANK={rank}" in environment_of(pid))
 
 
 def environment_of(pid: int) -> Sequence[str]:
