@@ -15,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup test test-all test-faults test-floors lint check format clean
+.PHONY: help demo setup test test-all test-faults test-floors bench-check bench-record lint check format clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,13 @@ test-all: $(VENV)/.installed-dev  ## all tests
 
 test-faults: $(VENV)/.installed-dev  ## kills, full disks, damaged files
 	$(PYTEST) -m faults
+
+# About a minute on an idle machine; not a test, because it is about time.
+bench-check: $(VENV)/.installed  ## is a step still as fast, compared to the reference's step?
+	$(BIN)/python benchmarks/check.py $(ARGS)
+
+bench-record: $(VENV)/.installed  ## write down how fast it is, for machines of this kind
+	$(BIN)/python benchmarks/check.py --record $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## style, format and types
 	$(BIN)/python -m ruff check .

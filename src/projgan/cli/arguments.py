@@ -44,6 +44,31 @@ def add_out(
     parser.add_argument("--overwrite", action="store_true", help=overwrite)
 
 
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """`--threads` and `--device`."""
+    parser.add_argument("--threads", metavar="N", help="CPU threads (default: all cores)")
+    add_device(parser)
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """`--set`."""
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="SECTION.FIELD=VALUE",
+        help="any setting; projgan presets NAME lists them",
+    )
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """`--precision`."""
+    parser.add_argument(
+        "--precision", metavar="NAME", help="fp32, bf16, or auto: bf16 where it is fast"
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """`--device`."""
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps")
@@ -87,21 +112,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", metavar="N", help="length in minutes of training, if that ends first"
     )
-    parser.add_argument("--threads", metavar="N", help="CPU threads (default: all cores)")
-    add_device(parser)
+    add_machine(parser)
     parser.add_argument(
         "--track",
         metavar="NAME",
         help="also record with tensorboard, wandb, mlflow or aim; several with commas",
     )
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="SECTION.FIELD=VALUE",
-        help="any setting; projgan presets NAME lists them",
-    )
+    add_set(parser)
 
 
 def add_health(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +158,7 @@ SHORT_NAMES = {
     "seed": "training.seed",
     "device": "training.device",
     "threads": "training.threads",
+    "precision": "training.precision",
     "from": "transfer.source",
     "metrics_every": "metrics.every",
     "stop_when_flat": "metrics.stop_when_flat",

@@ -32,6 +32,7 @@ COMMANDS = {
     "nearest": "find the training picture nearest to each sample, and say whether it is a copy",
     "prepare": "turn pictures into a prepared set or a zip, and say what was left out",
     "doctor": "look at a set of pictures, a run or the machine: what is wrong, what to do next",
+    "bench": "measure what a step of training costs here, by part and against another way",
     "presets": "list the presets, or show all settings of one",
     "features": "list the feature networks; show, measure or fetch one",
 }

@@ -11,6 +11,7 @@ from projgan.cli.arguments import (
     add_health,
     add_out,
     add_pictures,
+    add_precision,
     add_settings,
     settings_of,
 )
@@ -79,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "many as fit",
     )
     parser.add_argument("--seed", metavar="N", help="of weights, order, latents and augmentation")
+    add_precision(parser)
     add_settings(parser)
     add_health(parser)
     add_allow_code(parser)

@@ -59,6 +59,8 @@ class FeatureNetwork(FrozenModule):
         input_size: side in pixels to which pictures are resized first, the shorter side of those
             that are not square; None: as they are, but for networks that see one size only.
         seed: of the convolutions that make maps of a transformer's tokens.
+        folded: compute the same faster: batch norms folded into convolutions, strided depthwise
+            ones written otherwise. False: layer by layer, as timm builds it, to compare with.
 
     Attributes:
         channels: channels of the four maps.
@@ -83,6 +85,7 @@ class FeatureNetwork(FrozenModule):
         weights: str | Path = DEFAULT,
         input_size: int | None = None,
         seed: int = 0,
+        folded: bool = True,
     ) -> None:
         super().__init__()
         self.name = name
@@ -99,7 +102,9 @@ class FeatureNetwork(FrozenModule):
         self._freeze()
         if name == "lite0-reference":
             _shift_statistics(self.network, plan)
-        self._fold()
+        self._require_fit()
+        if folded:
+            self._fold()
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [-1, 1] -> four maps (B, C, H / stride, W / stride), finest first."""
@@ -141,8 +146,8 @@ class FeatureNetwork(FrozenModule):
         return (side, long_side) if height < width else (long_side, side)
 
     @torch.no_grad()
-    def _fold(self) -> None:
-        """Fold batch norms, with one picture of noise; before that, look whether all maps fit."""
+    def _require_fit(self) -> None:
+        """Raise unless one picture of noise gives the maps that are expected."""
         size = self.input_size or _PROBE
         probe = _probe(size)
         try:
@@ -157,6 +162,10 @@ class FeatureNetwork(FrozenModule):
                 f"with these weights {self.name} gives numbers that are not finite",
                 where=str(self.source.path or "random weights"),
             )
+
+    @torch.no_grad()
+    def _fold(self) -> None:
+        """Fold batch norms, found with one picture of noise, and rewrite strided convolutions."""
         exact = self.normalise(_probe(self.input_size or _SMALL_PROBE).double())
         fold_batch_norms(self.network, lambda: take(self.network, exact, self.blueprint))
         densify_strided_depthwise(self.network)

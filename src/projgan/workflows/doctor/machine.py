@@ -22,6 +22,7 @@ from projgan.errors import ProjganError
 from projgan.features.weights import LITE_WEIGHTS, weights_path
 from projgan.workflows.doctor.diagnosis import BAD_MACHINE, Diagnosis
 from projgan.workflows.doctor.load import busy, usable_cores
+from projgan.workflows.doctor.processor import processor, vector_units
 from projgan.workflows.doctor.speed import feature_pass, matrix_rate
 from projgan.workflows.doctor.suggestion import Effort
 from projgan.workflows.memory import machine_memory
@@ -79,19 +80,10 @@ def _say_software(diagnosis: Diagnosis) -> None:
 def _say_devices(diagnosis: Diagnosis, config: RunConfig) -> torch.device:
     """Processor, memory and accelerators; what a run would use."""
     threads = usable_cores()
-    abilities = [
-        name
-        for name, probe in (
-            ("AVX2", "_is_avx2_supported"),
-            ("AVX-512", "_is_avx512_supported"),
-            ("AVX-512 bf16", "_is_avx512_bf16_supported"),
-            ("AMX", "_is_amx_tile_supported"),
-        )
-        if getattr(torch.cpu, probe, lambda: False)()
-    ]
+    abilities = vector_units()
     diagnosis.say(
         "processor",
-        f"{_processor()}; {threads} of {os.cpu_count()} cores may be used; "
+        f"{processor()}; {threads} of {os.cpu_count()} cores may be used; "
         f"{', '.join(abilities) or 'no vector units that torch names'}",
     )
     total, free = machine_memory()
@@ -240,15 +232,6 @@ def _version(name: str) -> str | None:
 def _numbers(version: str) -> list[int]:
     """2.6.0+cpu -> [2, 6, 0]."""
     return [int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3]]
-
-
-def _processor() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or platform.machine()
-    name = re.search(r"model name\s*:\s*(.+)", text)
-    return name[1] if name else platform.machine()
 
 
 def _temporary() -> Path:

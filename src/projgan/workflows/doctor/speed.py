@@ -11,17 +11,29 @@ import torch
 from projgan.errors import ProjganError
 from projgan.features.backbones import FeatureNetwork
 
-_SIDE = 1024
+MATRIX_SIDE = 1024
+"""What fills a CPU; a GPU needs more."""
 _SECONDS = 0.7
 _SIZE, _BATCH = 224, 8
 _KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def matrix_rate(device: torch.device, kind: str, *, threads: int) -> float:
-    """Operations a second of a matrix product, 1024 x 1024; a multiply-add counts as two."""
-    a, b = (torch.ones(_SIDE, _SIDE, dtype=_KINDS[kind], device=device) for _ in range(2))
+def matrix_rate(
+    device: torch.device,
+    kind: str,
+    *,
+    threads: int,
+    side: int = MATRIX_SIDE,
+    read: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Operations a second of a matrix product, side x side; a multiply-add counts as two.
+
+    Args:
+        read: the seconds that count.
+    """
+    a, b = (torch.ones(side, side, dtype=_KINDS[kind], device=device) for _ in range(2))
     with _threads(threads):
-        return 2 * _SIDE**3 / _best(lambda: a @ b, device)
+        return 2 * side**3 / _best(lambda: a @ b, device, read)
 
 
 def feature_pass(device: torch.device, *, threads: int) -> tuple[float, bool]:
@@ -43,16 +55,20 @@ def feature_pass(device: torch.device, *, threads: int) -> tuple[float, bool]:
         return _best(once, device), has_weights
 
 
-def _best(work: Callable[[], object], device: torch.device) -> float:
+def _best(
+    work: Callable[[], object],
+    device: torch.device,
+    read: Callable[[], float] = time.perf_counter,
+) -> float:
     """Seconds of the fastest of all repetitions within a short time, after one to warm up."""
     times: list[float] = []
     until = time.monotonic() + _SECONDS
     while len(times) < 3 or time.monotonic() < until:
-        start = time.perf_counter()
+        start = read()
         work()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
+        times.append(read() - start)
     return min(times[1:])
 
 

@@ -26,7 +26,7 @@ from projgan.config.schema import RunConfig
 from projgan.generators.plugin import admit, is_outside
 from projgan.rng import torch_stream
 from projgan.training.device import prepare_device
-from projgan.training.state import new_state
+from projgan.training.state import TrainingState, new_state
 from projgan.training.step import TrainStep
 
 _START_S = 240.0
@@ -52,6 +52,7 @@ class Trial:
         memory_mb: peak of the device: resident on the CPU, allocated on CUDA.
         is_first: whether the only step was the first one, which sets things up.
         problem: why there is no figure; empty if there is.
+        processor_s: of each timed step, what the processor spent on it.
     """
 
     steps_s: tuple[float, ...]
@@ -59,6 +60,7 @@ class Trial:
     memory_mb: float
     is_first: bool = False
     problem: str = ""
+    processor_s: tuple[float, ...] = ()
 
     @property
     def images_per_s(self) -> float:
@@ -76,7 +78,14 @@ class Trial:
         return tuple(images / self.batch * one / 3600 for one in ends)  # type: ignore[return-value]
 
 
-def try_steps(config: RunConfig, seconds: float, *, least: int = 1, limit_mb: float = 0.0) -> Trial:
+def try_steps(
+    config: RunConfig,
+    seconds: float,
+    *,
+    least: int = 1,
+    limit_mb: float = 0.0,
+    module: str = __name__,
+) -> Trial:
     """Take steps of a settled, unconditional config for about `seconds`.
 
     Pictures are noise: what a step costs does not depend on what they show. A generator from
@@ -85,6 +94,7 @@ def try_steps(config: RunConfig, seconds: float, *, least: int = 1, limit_mb: fl
     Args:
         least: so many steps are taken, however long they take.
         limit_mb: memory of the device above which the trial is given up, a problem; 0: any.
+        module: whose `take_steps` the child runs; this one's by default.
     """
     batch = config.training.batch
     with tempfile.TemporaryDirectory(prefix="projgan-trial-") as name:
@@ -95,7 +105,7 @@ def try_steps(config: RunConfig, seconds: float, *, least: int = 1, limit_mb: fl
         if is_outside(config.generator.name):
             paths.append(os.getcwd())  # where its module may lie
         words = (
-            f"from {__name__} import take_steps; "
+            f"from {module} import take_steps; "
             f"take_steps({name!r}, {seconds!r}, {least!r}, {limit_mb!r})"
         )
         try:
@@ -120,35 +130,66 @@ def try_steps(config: RunConfig, seconds: float, *, least: int = 1, limit_mb: fl
         ended = _NOT_ENOUGH
     if limit_mb and ended:
         return Trial((), batch, values["memory_mb"], problem=ended)
-    return Trial(tuple(values["steps_s"]), batch, values["memory_mb"], values["is_first"])
+    return Trial(
+        tuple(values["steps_s"]),
+        batch,
+        values["memory_mb"],
+        values["is_first"],
+        processor_s=tuple(values["processor_s"]),
+    )
 
 
 def take_steps(folder: str, seconds: float, least: int, limit_mb: float) -> None:
     """What the child does: steps, and after each of them the figures so far, in a file."""
+    config = read_task(folder, limit_mb)
+    step = TrainStep(config, make_augment(config))
+    report_steps(folder, config, new_state(config), step, seconds, least=least)
+
+
+def read_task(folder: str, limit_mb: float) -> RunConfig:
+    """The config that the child was given; the device is set up, and its generator imported."""
     config = from_dict(json.loads((Path(folder) / _TASK).read_text(encoding="utf-8")))
-    training, (height, width) = config.training, config.data.size
-    prepare_device(training)
-    device = torch.device(training.device)
+    prepare_device(config.training)
     if limit_mb:
-        _limit(device, limit_mb)
+        _limit(torch.device(config.training.device), limit_mb)
     if is_outside(config.generator.name):
         admit(config.generator.name, allow_code=True)  # the parent was allowed to
-    state = new_state(config)
-    step = TrainStep(config, make_augment(config))
+    return config
+
+
+def report_steps(
+    folder: str,
+    config: RunConfig,
+    state: TrainingState,
+    step: TrainStep,
+    seconds: float,
+    *,
+    least: int,
+    memory_format: torch.memory_format = torch.channels_last,
+) -> None:
+    """Take steps from `state`, on noise in this memory format."""
+    training, (height, width) = config.training, config.data.size
+    device = torch.device(training.device)
     shape = (training.batch, height, width, config.data.channels)
     noise = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch_stream(0, "trial"))
-    real = noise.permute(0, 3, 1, 2).to(device)
+    real = noise.permute(0, 3, 1, 2).to(device, memory_format=memory_format)
     steps: list[float] = []
+    processor: list[float] = []
     started = time.monotonic()
     while len(steps) <= _STEPS_MOST:
-        before = time.monotonic()
+        before, spent = time.monotonic(), time.process_time()
         step(state, real)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         steps.append(time.monotonic() - before)
+        processor.append(time.process_time() - spent)
         timed = steps[1:] or steps
-        peak = _peak_mb(device)
-        values = {"steps_s": timed, "memory_mb": peak, "is_first": len(steps) == 1}
+        values = {
+            "steps_s": timed,
+            "processor_s": processor[1:] or processor,
+            "memory_mb": _peak_mb(device),
+            "is_first": len(steps) == 1,
+        }
         answer = Path(folder) / f"{_ANSWER}.new"
         answer.write_text(json.dumps(values), encoding="utf-8")
         answer.replace(Path(folder) / _ANSWER)
@@ -174,8 +215,13 @@ def _limit(device: torch.device, limit_mb: float) -> None:
 def _peak_mb(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    try:
+        # Not ru_maxrss, which in a child begins with what its parent held when it was started.
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
+    except (OSError, IndexError, ValueError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
 def _ending(code: int, errors: str) -> str:
