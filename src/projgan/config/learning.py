@@ -151,6 +151,8 @@ class TrainingConfig:
             require(fits, "training.micro_batch", "must be at least 2 and divide training.batch")
         is_compiled = self.recompute and self.compile == "on"
         require(not is_compiled, "training.recompute", "needs training.compile=off")
+        talks = self.recompute and self.batch_norm == "sync"
+        require(not talks, "training.recompute", "needs training.batch_norm=local")
         for name, known in (
             ("step", ("alternating", "shared")),
             ("precision", ("auto", "fp32", "bf16")),
