@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from projgan.errors import UsageError
 from projgan.images import grid, on_white, over, save_image, to_float, to_pil, to_uint8
 
 
@@ -94,3 +95,10 @@ def test_a_failed_write_leaves_the_old_file(
         save_image(Image.new("RGB", (2, 2), "blue"), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["grid", "grid.", "grid.txt", ".png"])
+def test_a_name_without_a_format_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no format of pictures"):
+        save_image(Image.new("RGB", (2, 2)), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -16,6 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from projgan.errors import UsageError
+
 _WITH_ALPHA = ("PNG", "WEBP", "TIFF")
 """Formats that keep an alpha channel."""
 
@@ -95,13 +97,29 @@ def grid(images: Tensor, *, columns: int | None = None) -> Image.Image:
     return to_pil(canvas.reshape(channels, rows * height, columns * width))
 
 
+def picture_format(path: Path) -> str:
+    """The format that a file name stands for, as Pillow calls it.
+
+    Raises: UsageError: it stands for none that can be written.
+    """
+    kind = Image.registered_extensions().get(path.suffix.lower(), "")
+    if kind not in Image.SAVE:
+        raise UsageError(
+            "this name stands for no format of pictures",
+            where=str(path),
+            next_command=f"--out {path.with_suffix('.png')}",
+        )
+    return kind
+
+
 def save_image(image: Image.Image, path: Path) -> None:
     """Write `image` to `path` whole or not at all (the format follows the file name).
 
     In a format without transparency, transparent parts become white.
+    Raises: UsageError: as `picture_format`.
     """
     buffer = io.BytesIO()
-    kind = Image.registered_extensions()[path.suffix.lower()]
+    kind = picture_format(path)
     kept = image if kind in _WITH_ALPHA else on_white(image)
     kept.save(buffer, format=kind)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from projgan.data.classes import find_classes
 from projgan.errors import UsageError
-from projgan.images import grid, save_image, to_pil, to_uint8
+from projgan.images import grid, picture_format, save_image, to_pil, to_uint8
 from projgan.layers.noise import NoiseMode
 from projgan.sampling.film import write_film
 from projgan.sampling.interpolate import spherical_path
@@ -165,6 +165,8 @@ def write_pictures(
     Raises: UsageError: a file exists, or the generator lacks what the style asks for.
     """
     batches = wanted.batches(snapshot, style)
+    if as_grid:
+        picture_format(out)
     targets = [out] if as_grid else [out / name for name in wanted.names()]
     refuse_existing(targets, overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
