@@ -77,7 +77,7 @@ def test_a_disk_that_fills_is_told_of_once_and_again_when_it_gets_urgent(
     monkeypatch.setattr(disk_module.shutil, "disk_usage", lambda path: Usage(10**12, 0, free[0]))
     watch = DiskWatch(run, config, new_state(config), notes.note)
     watch.use = DiskUse(1000_000, 100_000, 2, 10, 5, 500_000)  # 4.5 MB at once
-    watch.begin()
+    watch.begin(is_whole=True)
     assert len(notes.notes) == 1  # enough
     (run.checkpoints / "old").write_bytes(bytes(2_000_000))  # 2.5 MB are still to come
     free[0] = 3_000_000

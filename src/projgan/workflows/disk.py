@@ -99,10 +99,10 @@ class DiskWatch:
         self.use = estimate(state, config)
         self._said: set[str] = set()
 
-    def begin(self) -> None:
-        """Say in one line what the run will take and what is free."""
+    def begin(self, *, is_whole: bool) -> None:
+        """Say in one line what the run will take and what is free, unless it is to pause soon."""
         free = self._free()
-        if free is not None:
+        if is_whole and free is not None:
             self._note(f"{self._run.root} takes {self.use}; {in_words(free)} are free")
         self.look()
 

@@ -81,7 +81,7 @@ def lead(
     watch: Watch,
 ) -> TrainResult:
     """One sitting, with all processes that were started together; this one is the main one."""
-    with together(config.training.device) as ranks:
+    with together(config.training.device) as ranks, device_faults(run, config, state):
         if ranks.count > 1:
             watch.note(
                 f"{ranks.count} processes, each with {config.training.batch // ranks.count} images "
@@ -117,11 +117,7 @@ def _sit(
     training = config.training
     budget = Budget.of(config)
     prepare_device(training)
-    with (
-        catch_signals() as stop,
-        device_faults(run, config, state),
-        tracked(run, config, state, watch.note) as trackers,
-    ):
+    with catch_signals() as stop, tracked(run, config, state, watch.note) as trackers:
         _note_resume(run, state, ranks)
         recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
         recorder.begin(state)
@@ -130,8 +126,7 @@ def _sit(
             recorder.save(state)  # from here on, the source may go
         ranks.share(state)
         disk = DiskWatch(run, config, state, watch.note)
-        if until is None:
-            disk.begin()
+        disk.begin(is_whole=until is None)
         watch.begin(state, config)
         sitting = _Sitting(
             run,
