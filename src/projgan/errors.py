@@ -136,6 +136,39 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines and lines[0] else type(error).__name__
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory of a device or of the machine was not enough, in whatever words of torch's.
+
+    torch itself is not needed to tell.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether a device or its driver failed, after which this process cannot use it any more."""
+    if is_out_of_memory(error):
+        return False
+    if type(error).__name__ == "AcceleratorError":
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _DEVICE_LOST)
+
+
+_OUT_OF_MEMORY = (
+    "DefaultCPUAllocator: ",  # "can't allocate memory", "not enough memory"
+    "out of memory",  # "CUDA error: out of memory", "MPS backend out of memory"
+    "_STATUS_ALLOC_FAILED",  # cuBLAS and cuDNN
+)
+_DEVICE_LOST = (
+    "CUDA error: ",
+    "CUDA driver error",
+    "cuDNN error: ",
+    "CUDNN_STATUS_",
+    "HIP error: ",
+)
+
+
 def choose_from(kind: str, name: str, known: list[str] | tuple[str, ...]) -> UsageError:
     """The error for an unknown name: lists the known ones."""
     return UsageError(f"unknown {kind} {name!r}; known: {', '.join(known)}")

@@ -89,6 +89,12 @@ class RunDir:
             pass
         return None
 
+    def require_free(self) -> None:
+        """Raise BusyError if a process holds the run; only looks."""
+        holder = self.holder()
+        if holder is not None:
+            raise self._busy(holder)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for this process; the kernel frees it with the process."""
@@ -103,16 +109,19 @@ class RunDir:
             except BlockingIOError:
                 handle.seek(0)
                 holder = handle.read().strip() or "another process"
-                raise BusyError(
-                    f"{holder} is training in this run folder",
-                    where=str(self.root),
-                    safe="nothing was changed",
-                    next_command="wait for it or stop it, or choose another --out",
-                ) from None
+                raise self._busy(holder) from None
             handle.truncate(0)
             handle.write(f"process {os.getpid()}")
             handle.flush()
             yield
+
+    def _busy(self, holder: str) -> BusyError:
+        return BusyError(
+            f"{holder} is training in this run folder",
+            where=str(self.root),
+            safe="nothing was changed",
+            next_command="wait for it or stop it, or choose another --out",
+        )
 
 
 def first_free(path: Path) -> Path:

@@ -8,6 +8,7 @@ here knows what the files mean, and nothing here needs torch.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -89,21 +90,30 @@ def successor_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.next")
 
 
-def verify_folder(folder: Path) -> None:
-    """Raise `CheckpointError` unless every file of `folder` is there, whole and unchanged."""
+def manifest_of(folder: Path) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of every file of `folder` by its name, as they were written.
+
+    Raises: CheckpointError: the manifest cannot be read.
+    """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        entries = {
-            str(name): (int(size), str(sha)) for name, (size, sha) in manifest["files"].items()
-        }
+        return {str(name): (int(size), str(sha)) for name, (size, sha) in manifest["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError("its manifest is missing or damaged", where=str(folder)) from error
+
+
+def verify_folder(folder: Path, *, contents: bool = True) -> None:
+    """Raise `CheckpointError` unless every file of `folder` is there, whole and unchanged.
+
+    contents: without it only names and sizes are looked at, which is quick.
+    """
+    entries = manifest_of(folder)
     present = {path.name for path in folder.iterdir()} - {MANIFEST}
     if present != set(entries):
         raise CheckpointError("files are missing or foreign", where=str(folder))
     for name, (size, sha) in entries.items():
         path = folder / name
-        if path.stat().st_size != size or sha256_of(path) != sha:
+        if path.stat().st_size != size or (contents and sha256_of(path) != sha):
             raise CheckpointError(f"{name} is damaged", where=str(folder))
 
 
@@ -112,12 +122,27 @@ def digest_of(folder: Path) -> str:
     return sha256_of(folder / MANIFEST)
 
 
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below `folder`; what cannot be read, and what links lead to, counts 0."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # gone meanwhile
+                total += os.lstat(os.path.join(parent, name)).st_size
+    return total
+
+
 def sweep(parent: Path) -> list[str]:
     """Remove what interrupted writes left in `parent`; returns the names removed."""
-    leftovers = sorted(parent.glob(f"{_TEMPORARY_PREFIX}*")) if parent.is_dir() else []
-    for path in leftovers:
+    found = leftovers(parent)
+    for path in found:
         shutil.rmtree(path, ignore_errors=True)
-    return [path.name for path in leftovers]
+    return [path.name for path in found]
+
+
+def leftovers(parent: Path) -> list[Path]:
+    """What interrupted writes and removals left in `parent`."""
+    return sorted(parent.glob(f"{_TEMPORARY_PREFIX}*")) if parent.is_dir() else []
 
 
 def remove_folder(folder: Path) -> None:

@@ -18,7 +18,15 @@ from typing import Any
 from projgan import __version__
 from projgan.cli.arguments import ShortParser
 from projgan.cli.launching import silence_followers
-from projgan.errors import ProjganError, ResourceError, ToldElsewhere, choose_from
+from projgan.errors import (
+    ProjganError,
+    ResourceError,
+    ToldElsewhere,
+    choose_from,
+    first_line,
+    is_device_lost,
+    is_out_of_memory,
+)
 
 COMMANDS = {
     "demo": "draw pictures, train on them for a few minutes, show samples, a film and a chart",
@@ -27,6 +35,8 @@ COMMANDS = {
     "sample": "make pictures with a trained generator",
     "interpolate": "make a looping film through the latents of some seeds",
     "evaluate": "say how good samples are: distances, precision, recall, diversity",
+    "runs": "list run folders: state, images, best figure, size",
+    "prune": "say what old checkpoints and snapshots take, and remove them with --yes",
     "report": "write the page of a run: samples over time, chart, figures, settings, commands",
     "compare": "train several ways on the same pictures: who gets closer, and how soon",
     "nearest": "find the training picture nearest to each sample, and say whether it is a copy",
@@ -108,11 +118,17 @@ def as_our_error(error: Exception) -> ProjganError | None:
     """`error` as a fault that its user can act on, or None if it is a bug of ours."""
     if isinstance(error, ProjganError):
         return error
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return ResourceError(
             "the memory of the device is not enough",
             safe="the last checkpoint, if there is one, is intact",
             next_command="halve what is held at once: --set training.micro_batch=HALF_THE_BATCH",
+        )
+    if is_device_lost(error):
+        return ResourceError(
+            f"the device failed: {first_line(error)}",
+            safe="everything saved before is intact",
+            next_command="look at it with projgan doctor, or take another: --device cpu",
         )
     if isinstance(error, OSError) and error.errno in _RESOURCE_ERRORS:
         return ResourceError(

@@ -40,6 +40,7 @@ RESUME_MAY_CHANGE = frozenset(
         "keep_snapshots",
         "keep_checkpoints",
         "recompute",
+        "micro_batch",
         "device",
         "threads",
         "compile",
@@ -60,8 +61,10 @@ RESUME_MAY_CHANGE = frozenset(
 }
 """Settings that a resumed run may change: none of them changes what a step computes.
 
-(The weights of the feature networks are in the checkpoint; their file may have moved. What a run
-started from may have moved too; its digest says whether it is the same.)
+(But for `training.micro_batch`, without which a run could not go on where there is less memory: it
+is how many pictures batch statistics see, and the history says so. The weights of the feature
+networks are in the checkpoint; their file may have moved. What a run started from may have moved
+too; its digest says whether it is the same.)
 """
 
 

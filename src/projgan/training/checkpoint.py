@@ -89,7 +89,7 @@ def save_checkpoint(
             (folder / name).write_text(json.dumps(content), encoding="ascii")
 
     write = storage.replace_folder if as_best else storage.write_folder
-    write(target, write_files, bytes_needed=_bytes_of(state))
+    write(target, write_files, bytes_needed=bytes_of(state))
     return target
 
 
@@ -99,7 +99,7 @@ def find_latest(root: Path) -> tuple[Checkpoint | None, list[str]]:
     Raises: CheckpointError: there are checkpoints and none of them is whole.
     """
     problems: list[str] = []
-    for folder in _folders(root, newest_first=True):
+    for folder in numbered_checkpoints(root, newest_first=True):
         try:
             return open_checkpoint(folder), problems
         except CheckpointError as error:
@@ -164,20 +164,33 @@ def find_best(root: Path) -> Checkpoint | None:
 
 def forget_after(root: Path, step: int) -> None:
     """Remove the checkpoints of later steps, the newest first: a crash leaves no gap."""
-    for folder in _folders(root, newest_first=True):
+    for folder in numbered_checkpoints(root, newest_first=True):
         if int(folder.name[5:]) > step:
             storage.remove_folder(folder)
 
 
 def prune(root: Path, keep: int) -> None:
     """Remove the oldest checkpoints so that `keep` stay; call it right after a save."""
-    for folder in _folders(root, newest_first=True)[keep:]:
+    for folder in numbered_checkpoints(root, newest_first=True)[keep:]:
         storage.remove_folder(folder)
 
 
-def _folders(root: Path, *, newest_first: bool) -> list[Path]:
+def numbered_checkpoints(root: Path, *, newest_first: bool) -> list[Path]:
+    """The checkpoints of a run in their order, without the best one; not verified."""
     found = [p for p in root.glob("step-*") if p.is_dir() and p.name[5:].isdigit()]
     return sorted(found, key=lambda p: int(p.name[5:]), reverse=newest_first)
+
+
+def read_counters(folder: Path) -> dict[str, Any]:
+    """How far a checkpoint is: step, images_seen, elapsed_s; of one that is verified or looked at.
+
+    Raises: CheckpointError: they cannot be read.
+    """
+    try:
+        counters: dict[str, Any] = json.loads((folder / _STATE_FILE).read_text(encoding="ascii"))
+        return {name: counters[name] for name in ("step", "images_seen", "elapsed_s")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError("its state cannot be read", where=str(folder)) from error
 
 
 def _read(folder: Path) -> Checkpoint:
@@ -262,7 +275,7 @@ def _require_finite(file: str, values: dict[str, Tensor]) -> None:
             )
 
 
-def _bytes_of(state: TrainingState) -> int:
+def bytes_of(state: TrainingState) -> int:
     """Size of a checkpoint on disk, roughly: weights, and two moments for what is trained."""
     weights = [t for _, module in _modules(state) for t in module.state_dict().values()]
     moments = [p for _, _, named in _optimizers(state) for _, p in named for _ in range(2)]

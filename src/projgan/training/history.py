@@ -133,10 +133,27 @@ def append_line(path: Path, values: dict[str, Any]) -> None:
         handle.write(json.dumps(values, allow_nan=False) + "\n")
 
 
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """The lines with a field `event`, in their order; what cannot be read is left out."""
+    events = []
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and "event" in row:
+            events.append(row)
+    return events
+
+
 def read_history(path: Path) -> list[dict[str, Any]]:
     """The lines of the run as it went in the end.
 
-    Left out are events and what a resume or a rollback overtook.
+    Left out are events and what a resume, a rollback or a second start in smaller parts overtook.
     A last line that a crash cut short is left out.
     """
     rows: list[dict[str, Any]] = []
@@ -147,7 +164,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
         except ValueError:
             continue
-        if row.get("event") in ("resume", "rollback"):
+        if row.get("event") in ("resume", "rollback", "micro-batch"):
             rows = [old for old in rows if old["images_seen"] <= row["images_seen"]]
         elif "event" not in row:
             rows.append(row)

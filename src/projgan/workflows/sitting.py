@@ -13,7 +13,7 @@ from projgan.build import make_augment
 from projgan.config.schema import RunConfig
 from projgan.data.dataset import PreparedSet
 from projgan.data.sampler import Sampler
-from projgan.errors import DivergedError, StoppedBySignal
+from projgan.errors import DivergedError, StoppedBySignal, is_out_of_memory
 from projgan.generators.plugin import is_outside
 from projgan.rundir import RunDir
 from projgan.training.compiling import compile_networks
@@ -27,9 +27,18 @@ from projgan.training.state import TrainingState
 from projgan.training.step import TrainStep
 from projgan.training.transfer import Transfer
 from projgan.workflows.crew import call_others, gatherings, together
+from projgan.workflows.disk import DiskWatch
 from projgan.workflows.recorder import Metric, Recorder
 from projgan.workflows.report import refresh_report
 from projgan.workflows.rollback import find_way_back, roll_back
+from projgan.workflows.shortage import (
+    FIRST_STEPS,
+    begin_again,
+    device_faults,
+    next_smaller,
+    note_micro_batch,
+    with_micro_batch,
+)
 from projgan.workflows.start import note_transfer
 from projgan.workflows.trackers import tracked
 from projgan.workflows.watch import Watch
@@ -72,7 +81,7 @@ def lead(
     watch: Watch,
 ) -> TrainResult:
     """One sitting, with all processes that were started together; this one is the main one."""
-    with together(config.training.device) as ranks:
+    with together(config.training.device) as ranks, device_faults(run, config, state):
         if ranks.count > 1:
             watch.note(
                 f"{ranks.count} processes, each with {config.training.batch // ranks.count} images "
@@ -116,6 +125,8 @@ def _sit(
             note_transfer(run, transfer)
             recorder.save(state)  # from here on, the source may go
         ranks.share(state)
+        disk = DiskWatch(run, config, state, watch.note)
+        disk.begin(is_whole=until is None)
         watch.begin(state, config)
         sitting = _Sitting(
             run,
@@ -123,7 +134,7 @@ def _sit(
             pictures,
             state,
             recorder,
-            further=trackers.callbacks(),
+            further=[*trackers.callbacks(), *disk.callbacks()],
             stop=stop,
             watch=watch,
             ranks=ranks,
@@ -177,22 +188,56 @@ class _Sitting:
         self._further, self._ranks = further, ranks
         self._run, self._config, self._pictures = run, config, pictures
         self._state, self._recorder, self._stop, self._watch = state, recorder, stop, watch
+        self._first_step = state.step
 
     def train(self, budget: Budget, until: int) -> None:
         """To the end, a pause or a stop, over as many rollbacks as there may be.
 
         Raises: DivergedError: a number is not finite or the run has collapsed, and it does not go
-            back.
+            back. ResourceError: the memory is not enough, or the device failed.
         """
         if self._config.training.compile == "on":
             self._compile()
         while True:
             try:
                 self._decide(self._state)  # what was measured before a crash
-                self._loop(budget, until)
-                return
+                with device_faults(self._run, self._config, self._state):
+                    is_done = self._has_room(budget, until)
+                if is_done:
+                    return
+                self._hold_less()
             except DivergedError as error:
                 self._fall(error)
+
+    def _has_room(self, budget: Budget, until: int) -> bool:
+        """Train; False if the first steps found too little memory, and may be tried with less."""
+        try:
+            self._loop(budget, until)
+        except (RuntimeError, MemoryError) as error:
+            training = self._config.training
+            is_start = self._state.step - self._first_step < FIRST_STEPS
+            can_shrink = next_smaller(training.micro_batch, training.batch)
+            is_alone = self._ranks.count == 1  # the others would wait for the broken step
+            if not (is_out_of_memory(error) and is_start and can_shrink and is_alone):
+                raise
+            return False  # the error is let go, and with it the tensors that its frames hold
+        return True
+
+    def _hold_less(self) -> None:
+        """Begin the sitting again with half the pictures at once; the batch stays what it is."""
+        training, state = self._config.training, self._state
+        before = training.micro_batch
+        now = next_smaller(before, training.batch)
+        self._config = self._recorder.config = with_micro_batch(self._config, now)
+        self._watch.note(
+            f"the memory of {training.device} is not enough for {before} pictures at once: "
+            f"beginning again with {now} (training.micro_batch); the batch stays {training.batch}"
+        )
+        begin_again(state, self._config, self._run)
+        note_micro_batch(self._run, state.images_seen, before, now)
+        self._recorder.go_on(state)
+        if training.compile == "on":
+            self._compile()
 
     def _compile(self) -> None:
         self._watch.note("compiling the networks: about a minute")

@@ -38,6 +38,7 @@ from projgan.workflows.crew import follow, require_divisible
 from projgan.workflows.fitting import fit_to_memory
 from projgan.workflows.recorder import Metric
 from projgan.workflows.services import require_packages
+from projgan.workflows.shortage import say_micro_batch
 from projgan.workflows.sitting import TrainResult, lead
 from projgan.workflows.start import begin_from, find_source
 from projgan.workflows.watch import Watch
@@ -202,6 +203,8 @@ def resume(
             transfer = begin_from(state, config, find_source(config)[1], watch)
         if config != saved:
             storage.write_text(run.config, to_json(config))
+        if checkpoint is not None:
+            say_micro_batch(run, checkpoint, config, watch)
         return lead(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
 
 

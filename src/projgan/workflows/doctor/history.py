@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from projgan import storage
 from projgan.config.load import from_dict
 from projgan.config.schema import RunConfig
 from projgan.errors import CheckpointError, ProjganError
@@ -260,10 +261,10 @@ def _best(rows: list[dict[str, Any]], whole: dict[str, int]) -> tuple[str, str] 
 def _say_disk(diagnosis: Diagnosis, remains: Remains) -> None:
     run = remains.run
     sizes = {
-        folder.name: sum(_bytes(path) for path in folder.rglob("*"))
+        folder.name: storage.folder_bytes(folder)
         for folder in (run.checkpoints, run.snapshots, run.samples)
     }
-    total = sum(_bytes(path) for path in run.root.rglob("*"))
+    total = storage.folder_bytes(run.root)
     parts = ", ".join(f"{name} {size / 1e6:,.1f}" for name, size in sizes.items())
     diagnosis.say("disk", f"{total / 1e6:,.1f} MB ({parts})")
     diagnosis.facts["disk_bytes"] = total
@@ -290,13 +291,6 @@ def _next(remains: Remains, pictures: str, *, has_snapshot: bool) -> str:
 def _anew(remains: Remains) -> str:
     config = shlex.quote(str(remains.run.config))
     return f"projgan train {shlex.quote(remains.config.data.path)} --config {config} --out NEW"
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:
-        return 0
 
 
 def _interval_s(remains: Remains) -> float:

@@ -96,6 +96,7 @@ _OUTSIDE = (
 def _sittings(story: Story) -> str:
     resumes = [event for event in story.events if event["event"] == "resume"]
     changed = [event for event in story.events if event["event"] == "data changed"]
+    parts = [event for event in story.events if event["event"] == "micro-batch"]
     found = []
     if resumes:
         at = text(", ".join(f"{event['images_seen']:,}" for event in resumes))
@@ -106,6 +107,17 @@ def _sittings(story: Story) -> str:
                     "step on the same machine.",
                     f"{len(resumes)} 回再開されました ({at} 枚の時点)。"
                     "同じ計算機なら結果は変わりません。",
+                )
+            )
+        )
+    if any(event["images_seen"] for event in parts):
+        found.append(
+            paragraph(
+                (
+                    "On the way it held another number of pictures at once (training.micro_batch), "
+                    "so the command above does not quite give the same run.",
+                    "途中で一度に保持する枚数 (training.micro_batch) が変わったため、"
+                    "上のコマンドでは完全に同じ結果にはなりません。",
                 )
             )
         )

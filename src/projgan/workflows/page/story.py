@@ -13,7 +13,7 @@ from projgan.config.load import from_dict
 from projgan.config.schema import RunConfig
 from projgan.errors import UsageError
 from projgan.rundir import RunDir
-from projgan.training.history import read_history
+from projgan.training.history import read_events, read_history
 from projgan.training.panels import Row, pictures_of
 
 MAX_GRIDS = 24
@@ -108,17 +108,10 @@ def _is_number(value: object) -> bool:
 
 def _events(history: Path) -> list[Row]:
     """Lines with a field `event`, in order."""
-    if not history.is_file():
-        return []
-    found = []
-    for line in history.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "event" in row:
-            found.append(row if _is_number(row.get("images_seen")) else row | {"images_seen": 0})
-    return found
+    return [
+        row if _is_number(row.get("images_seen")) else row | {"images_seen": 0}
+        for row in read_events(history)
+    ]
 
 
 def _json(path: Path) -> dict[str, Any]:
