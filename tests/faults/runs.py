@@ -1,4 +1,4 @@
-"""Tiny runs in many shapes: trained without a stop, stopped and resumed, and compared to the bit."""
+"""Tiny runs in many shapes: trained without a stop, stopped and resumed, compared to the bit."""
 
 from __future__ import annotations
 
@@ -77,10 +77,9 @@ CONFIGS = {
 Straight = Callable[[str], Path]
 
 
-@pytest.fixture(scope="module")
-def straight(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
-    """The run folder of a config that never stopped; trained once."""
-    root, done = tmp_path_factory.mktemp("straight"), {}
+def straight_runs(pictures: Path, root: Path) -> Straight:
+    """The run folder of a config that never stopped; trained once, when it is asked for."""
+    done: dict[str, Path] = {}
 
     def get(name: str) -> Path:
         if name not in done:
@@ -88,14 +87,6 @@ def straight(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Straig
         return done[name]
 
     return get
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Prepared pictures of this module's tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PROJGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 def newest_of(run: Path) -> Path:

@@ -9,17 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from faults.runs import (  # noqa: F401 - fixtures among them
+from faults.runs import (
     CONFIGS,
     IMAGES,
     StopAt,
     Straight,
-    cache,
-    differing,
     last_tensors,
     lines_of,
     stop_and_resume,
-    straight,
     unlike,
 )
 from faults.score import FULL, Score, caught_by
@@ -27,7 +24,6 @@ from projgan.errors import StoppedBySignal
 from projgan.training import checkpoint as checkpoint_module
 from projgan.training.state import TrainingState
 from projgan.workflows.train import resume, train
-from tiny import write_pictures
 
 pytestmark = pytest.mark.faults
 
@@ -61,14 +57,9 @@ FURTHER: list[tuple[str, tuple[int, ...]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
-
-
 @pytest.mark.parametrize(("config", "stops"), [*PAIRS, *(FURTHER if FULL else [])])
 def test_resumed_equals_never_stopped(
-    straight: Straight,  # noqa: F811 - the fixture
+    straight: Straight,
     pictures: Path,
     tmp_path: Path,
     score: Score,
@@ -176,7 +167,7 @@ FURTHER_MUTANTS: list[tuple[str, Callable[[TrainingState], None]]] = [
 
 @pytest.mark.parametrize(("config", "forget"), [*MUTANTS, *(FURTHER_MUTANTS if FULL else [])])
 def test_a_resume_that_forgets_one_thing_is_caught(
-    straight: Straight,  # noqa: F811 - the fixture
+    straight: Straight,
     pictures: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

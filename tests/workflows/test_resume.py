@@ -7,19 +7,12 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from faults.runs import (  # noqa: F401 - fixtures among them
-    CONFIGS,
-    IMAGES,
-    StopAt,
-    cache,
-    differing,
-    straight,
-)
+from faults.runs import CONFIGS, IMAGES, StopAt, Straight, differing, straight_runs
 from notes import Notes
 from projgan.errors import DataError, StoppedBySignal, UsageError
 from projgan.rundir import RunDir
@@ -27,9 +20,21 @@ from projgan.workflows.train import resume, train
 from tiny import write_pictures
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROJGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
+
+
+@pytest.fixture(scope="module")
+def straight(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    return straight_runs(pictures, tmp_path_factory.mktemp("straight"))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -45,7 +50,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
 
 
 def test_damaged_newest_checkpoint_falls_back_and_ends_the_same(
-    straight: Callable[[str], Path], pictures: Path, tmp_path: Path
+    straight: Straight, pictures: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(StoppedBySignal):
@@ -60,7 +65,7 @@ def test_damaged_newest_checkpoint_falls_back_and_ends_the_same(
 
 
 def test_without_a_checkpoint_it_starts_again(
-    straight: Callable[[str], Path], pictures: Path, tmp_path: Path
+    straight: Straight, pictures: Path, tmp_path: Path
 ) -> None:
     """As after a kill before the first checkpoint."""
     run = tmp_path / "run"
