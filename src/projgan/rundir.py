@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from projgan.errors import BusyError, ResourceError, UsageError
+from projgan.storage import make_folder
 
 
 class RunDir:
@@ -57,7 +58,7 @@ class RunDir:
             self.root.rename(first_free(self.root))
         try:
             for folder in (self.samples, self.checkpoints, self.snapshots):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
         except OSError as error:
             raise ResourceError(
                 f"cannot make the run folder: {error.strerror}", where=str(self.root)

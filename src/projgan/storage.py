@@ -121,9 +121,10 @@ def sweep(parent: Path) -> list[str]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove `folder` so that a crash half-way never leaves it under its own name."""
+    """Remove `folder` so that a crash or power loss never leaves half of it under its own name."""
     doomed = folder.with_name(f"{_TEMPORARY_PREFIX}removed-{folder.name}-{os.getpid()}")
     folder.rename(doomed)
+    fsync(folder.parent)
     shutil.rmtree(doomed, ignore_errors=True)
 
 
@@ -136,9 +137,18 @@ def write_text(path: Path, text: str) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+        fsync(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise _resource_error(error, path, len(text)) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, and see their names onto the disk."""
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in new:
+        fsync(folder.parent)
 
 
 def sha256_of(path: Path) -> str:

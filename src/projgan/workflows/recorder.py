@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from projgan import storage
 from projgan.config.schema import RunConfig
 from projgan.data.dataset import PreparedSet
 from projgan.errors import DivergedError
@@ -227,6 +228,7 @@ class Recorder:
         """
         hashes = dict(zip(self._data.names, self._data.hashes, strict=True))
         root = self._run.checkpoints
+        self.secure_history(self._run)
         target = save_checkpoint(
             root,
             state,
@@ -236,8 +238,16 @@ class Recorder:
             as_best=as_best,
             anew=anew,
         )
-        prune_checkpoints(root, self.config.training.keep_checkpoints)
+        if not anew:  # going back: it is older than those that are about to be forgotten
+            prune_checkpoints(root, self.config.training.keep_checkpoints)
         return target
+
+    @staticmethod
+    def secure_history(run: RunDir) -> None:
+        """See the lines that a checkpoint goes with onto the disk before it."""
+        if run.history.is_file():
+            storage.fsync(run.history)
+            storage.fsync(run.root)
 
     def _snapshot(self, state: TrainingState) -> Snapshot:
         # The average itself goes on training; what it lends to a snapshot is in eval mode already.
