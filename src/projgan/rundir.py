@@ -44,17 +44,12 @@ class RunDir:
         """Make the folders of a new run.
 
         An existing run is never touched: without `overwrite` it is refused, with it the old folder
-        is moved aside to the first free `NAME.old-1`, `NAME.old-2` ...
+        is moved aside to the first free `NAME.old-1`, `NAME.old-2` ... A folder of which a crash
+        left nothing but empty folders is as good as new.
         """
-        if self.root.exists() and any(self.root.iterdir()):
+        if self.root.exists() and not self._is_unbegun():
             if not overwrite:
-                raise UsageError(
-                    "the run folder exists already",
-                    where=str(self.root),
-                    safe="nothing was changed",
-                    next_command=f"projgan resume {self.root}    "
-                    "(or choose --out, or --overwrite to move it aside)",
-                )
+                self.refuse_existing()
             self.root.rename(first_free(self.root))
         try:
             for folder in (self.samples, self.checkpoints, self.snapshots):
@@ -63,6 +58,26 @@ class RunDir:
             raise ResourceError(
                 f"cannot make the run folder: {error.strerror}", where=str(self.root)
             ) from error
+
+    def refuse_existing(self) -> None:
+        """Raise: there is something in this folder."""
+        raise UsageError(
+            "the run folder exists already",
+            where=str(self.root),
+            safe="nothing was changed",
+            next_command=f"projgan resume {self.root}    "
+            "(or choose --out, or --overwrite to move it aside)"
+            if self.config.is_file()
+            else "choose another --out, or --overwrite to move it aside",
+        )
+
+    def _is_unbegun(self) -> bool:
+        own = (self.samples, self.checkpoints, self.snapshots)
+        for path in self.root.iterdir():
+            is_ours = path == self.lock or path.name.endswith(".tmp")
+            if not is_ours and (path not in own or any(path.iterdir())):
+                return False
+        return True
 
     def require(self) -> None:
         """Raise unless this is the folder of a run."""

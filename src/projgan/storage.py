@@ -8,6 +8,7 @@ here knows what the files mean, and nothing here needs torch.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -21,6 +22,7 @@ from projgan.errors import CheckpointError, ResourceError
 
 MANIFEST = "manifest.json"
 _TEMPORARY_PREFIX = ".writing-"
+_TEMPORARY_SUFFIX = ".tmp"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_AFTER_S = 2.0
 
@@ -38,8 +40,8 @@ def write_folder(
         then. A full disk is tried once more after a short wait.
     """
     assert not target.exists(), f"{target} exists"
-    temporary = target.with_name(f"{_TEMPORARY_PREFIX}{target.name}-{os.getpid()}")
     for attempt in (1, 2):
+        temporary = _hidden(target, target.name)
         try:
             _require_space(target.parent, bytes_needed)
             temporary.mkdir(parents=True)
@@ -117,12 +119,16 @@ def sweep(parent: Path) -> list[str]:
     leftovers = sorted(parent.glob(f"{_TEMPORARY_PREFIX}*")) if parent.is_dir() else []
     for path in leftovers:
         shutil.rmtree(path, ignore_errors=True)
-    return [path.name for path in leftovers]
+    files = sorted(parent.glob(f".*{_TEMPORARY_SUFFIX}"))
+    for path in files:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return [path.name for path in (*leftovers, *files)]
 
 
 def remove_folder(folder: Path) -> None:
     """Remove `folder` so that a crash or power loss never leaves half of it under its own name."""
-    doomed = folder.with_name(f"{_TEMPORARY_PREFIX}removed-{folder.name}-{os.getpid()}")
+    doomed = _hidden(folder, f"removed-{folder.name}")
     folder.rename(doomed)
     fsync(folder.parent)
     shutil.rmtree(doomed, ignore_errors=True)
@@ -130,7 +136,7 @@ def remove_folder(folder: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY_SUFFIX}")
     try:
         with temporary.open("w", encoding="utf-8") as handle:
             handle.write(text)
@@ -139,7 +145,8 @@ def write_text(path: Path, text: str) -> None:
         temporary.replace(path)
         fsync(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise _resource_error(error, path, len(text)) from error
 
 
@@ -170,6 +177,15 @@ def _seal(folder: Path) -> None:
     manifest.write_text(json.dumps({"files": entries}, indent=1), encoding="utf-8")
     fsync(manifest)
     fsync(folder)
+
+
+def _hidden(beside: Path, name: str) -> Path:
+    """A hidden name that is free: the disk may have refused to remove what had it before."""
+    stem, number = f"{_TEMPORARY_PREFIX}{name}-{os.getpid()}", 1
+    while (path := beside.with_name(stem)).exists():
+        number += 1
+        stem = f"{_TEMPORARY_PREFIX}{name}-{os.getpid()}-{number}"
+    return path
 
 
 def fsync(path: Path) -> None:
