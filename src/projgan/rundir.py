@@ -125,9 +125,9 @@ class RunDir:
                     safe="nothing was changed",
                     next_command="wait for it or stop it, or choose another --out",
                 ) from None
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()}")
-            handle.flush()
+            with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
+                os.ftruncate(handle.fileno(), 0)
+                os.write(handle.fileno(), f"process {os.getpid()}".encode())
             yield
 
 

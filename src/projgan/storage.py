@@ -23,6 +23,16 @@ from projgan.errors import CheckpointError, ResourceError
 MANIFEST = "manifest.json"
 _TEMPORARY_PREFIX = ".writing-"
 _TEMPORARY_SUFFIX = ".tmp"
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What a damaged manifest leads to."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_AFTER_S = 2.0
 
@@ -93,20 +103,30 @@ def successor_of(target: Path) -> Path:
 
 def verify_folder(folder: Path) -> None:
     """Raise `CheckpointError` unless every file of `folder` is there, whole and unchanged."""
+    entries = _read_manifest(folder)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        entries = {
-            str(name): (int(size), str(sha)) for name, (size, sha) in manifest["files"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        present = {path.name for path in folder.iterdir()} - {MANIFEST}
+        if present != set(entries):
+            raise CheckpointError("files are missing or foreign", where=str(folder))
+        for name, (size, sha) in entries.items():
+            path = folder / name
+            # Opening a pipe would wait for ever.
+            if not path.is_file() or path.stat().st_size != size or sha256_of(path) != sha:
+                raise CheckpointError(f"{name} is damaged", where=str(folder))
+    except OSError as error:
+        raise CheckpointError(
+            f"it cannot be read: {error.strerror or error}", where=str(folder)
+        ) from error
+
+
+def _read_manifest(folder: Path) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of each file by its name."""
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {str(name): (int(size), str(sha)) for name, (size, sha) in content["files"].items()}
+    except _UNREADABLE as error:
         raise CheckpointError("its manifest is missing or damaged", where=str(folder)) from error
-    present = {path.name for path in folder.iterdir()} - {MANIFEST}
-    if present != set(entries):
-        raise CheckpointError("files are missing or foreign", where=str(folder))
-    for name, (size, sha) in entries.items():
-        path = folder / name
-        if path.stat().st_size != size or sha256_of(path) != sha:
-            raise CheckpointError(f"{name} is damaged", where=str(folder))
 
 
 def digest_of(folder: Path) -> str:
@@ -193,6 +213,8 @@ def fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:  # which does not know the name
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(descriptor)
 

@@ -138,7 +138,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_operation_may_fail(tmp_path: Path, score: Score) -> None:
     """G3 disk errors, in one process."""
-    for name, complaints in _sweep(tmp_path, size(1500, 120)):
+    for name, complaints in _sweep(tmp_path, size(1500, 60)):
         score.case(name, complaints)
 
 
@@ -151,7 +151,7 @@ def test_every_call_may_fail(tmp_path: Path, score: Score) -> None:
     assert trace(words, tmp_path, log, env=ENV).returncode == 0
     calls = calls_below(log, run)
     assert len(calls) > 100
-    for call, error in spread([(call, e) for call in calls for e in ERRORS], size(330, 6)):
+    for call, error in spread([(call, e) for call in calls for e in ERRORS], size(330, 5)):
         shutil.rmtree(run)
         fault = f"{call.name}:error={error}:when={call.number}"
         ended = trace(words, tmp_path, log, env=ENV, fault=fault)
