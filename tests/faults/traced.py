@@ -43,7 +43,7 @@ def trace(
     """Run a command under strace; `fault` is what `strace -e inject=` takes."""
     inject = ["-e", f"inject={fault}"] if fault else []
     return subprocess.run(
-        ["strace", "-f", "-y", "--seccomp-bpf", "-s", "200", "-o", str(log),
+        ["strace", "-f", "-y", "-s", "200", "-o", str(log),
          "-e", f"trace={','.join('?' + name for name in WRITE_SIDE)}", *inject, *words],
         cwd=folder, env=dict(env), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
