@@ -17,7 +17,7 @@ from projgan.storage import make_folder
 class RunDir:
     """Paths of one run; nothing is created until `create` is called."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
         self.config = self.root / "config.json"
         self.history = self.root / "history.jsonl"
@@ -105,6 +105,19 @@ class RunDir:
             pass
         return None
 
+    def refuse_if_held(self) -> None:
+        """Raise `BusyError` if another process holds the run; only looks."""
+        if (holder := self.holder()) is not None:
+            raise self._busy(holder)
+
+    def _busy(self, holder: str) -> BusyError:
+        return BusyError(
+            f"{holder} is training in this run folder",
+            where=str(self.root),
+            safe="nothing was changed",
+            next_command="wait for it or stop it, or choose another --out",
+        )
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for this process; the kernel frees it with the process."""
@@ -118,13 +131,7 @@ class RunDir:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 handle.seek(0)
-                holder = handle.read().strip() or "another process"
-                raise BusyError(
-                    f"{holder} is training in this run folder",
-                    where=str(self.root),
-                    safe="nothing was changed",
-                    next_command="wait for it or stop it, or choose another --out",
-                ) from None
+                raise self._busy(handle.read().strip() or "another process") from None
             with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
                 os.ftruncate(handle.fileno(), 0)
                 os.write(handle.fileno(), f"process {os.getpid()}".encode())

@@ -119,6 +119,15 @@ def verify_folder(folder: Path) -> None:
         ) from error
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether `folder` is there and verifies."""
+    try:
+        verify_folder(folder)
+    except CheckpointError:
+        return False
+    return True
+
+
 def _read_manifest(folder: Path) -> dict[str, tuple[int, str]]:
     """Size and SHA-256 of each file by its name."""
     path = folder / MANIFEST

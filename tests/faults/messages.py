@@ -39,7 +39,8 @@ class Message:
     @classmethod
     def from_json(cls, printed: str) -> Message:
         """What `--json` printed last."""
-        fields: dict[str, Any] = json.loads(printed.strip().splitlines()[-1])
+        objects = [line for line in printed.splitlines() if line.startswith("{")]
+        fields: dict[str, Any] = json.loads(objects[-1])
         return cls(
             int(fields["exit_code"]),
             str(fields["error"]),

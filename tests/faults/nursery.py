@@ -43,16 +43,23 @@ class Nursery:
         assert self._read() == "ready"
 
     def start(
-        self, *words: str, watch: Path | None = None, kill_at: int = 0, mutant: str = ""
+        self,
+        *words: str,
+        watch: Path | None = None,
+        kill_at: int = 0,
+        kill_in: str = "",
+        mutant: str = "",
     ) -> int:
         """Start `projgan words`; returns the child's number.
 
         watch: a folder whose operations are counted.
         kill_at: the number of the operation there before which the child is killed.
+        kill_in: count only operations on paths with this in them.
         """
         self._count += 1
         self.output = self.folder / f"output-{self._count}"
         order = {"words": words, "watch": str(watch or ""), "kill_at": kill_at, "mutant": mutant}
+        order["kill_in"] = kill_in
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order | {"output": str(self.output)}) + "\n")
         self._process.stdin.flush()
@@ -63,10 +70,15 @@ class Nursery:
         return os.waitstatus_to_exitcode(int(self._read()))
 
     def run(
-        self, *words: str, watch: Path | None = None, kill_at: int = 0, mutant: str = ""
+        self,
+        *words: str,
+        watch: Path | None = None,
+        kill_at: int = 0,
+        kill_in: str = "",
+        mutant: str = "",
     ) -> int:
         """Start it and wait."""
-        self.start(*words, watch=watch, kill_at=kill_at, mutant=mutant)
+        self.start(*words, watch=watch, kill_at=kill_at, kill_in=kill_in, mutant=mutant)
         return self.wait()
 
     def printed(self) -> str:
@@ -119,6 +131,8 @@ def _be_the_child(order: dict[str, Any]) -> None:
 
         def hook(number: int, operation: Operation) -> None:
             asked.append([operation.kind, operation.path])
+            if order["kill_in"]:
+                number = sum(order["kill_in"] in path for _, path in asked)
             if number == kill_at and kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
                 time.sleep(60)

@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from projgan.errors import StoppedBySignal
+from projgan import storage
+from projgan.errors import CheckpointError, StoppedBySignal
 from projgan.training.history import read_history
 from projgan.training.state import TrainingState
 from projgan.workflows.train import resume, train
@@ -116,6 +117,10 @@ def unlike(one: Path, other: Path) -> list[str]:
     """What differs between two finished runs: tensors, lines of history, pictures of samples."""
     if newest_of(other).name != newest_of(one).name:
         return [f"it ends with {newest_of(other).name}"]
+    try:
+        storage.verify_folder(newest_of(other))
+    except CheckpointError as error:
+        return [f"its last checkpoint: {error.what}"]
     complaints = [f"{key} differs" for key in differing(one, other)[:3]]
     if lines_of(one) != lines_of(other):
         complaints.append("the history differs")

@@ -50,7 +50,7 @@ def save_checkpoint(
     as_best: bool = False,
     anew: bool = False,
 ) -> Path:
-    """Write `root/step-N` and return it; one that is there already is left alone.
+    """Write `root/step-N` and return it; a whole one that is there already is left alone.
 
     Args:
         fingerprint, hashes: of the pictures, as a whole and by name.
@@ -63,7 +63,7 @@ def save_checkpoint(
     """
     target = root / ("best" if as_best else f"step-{state.step:08d}")
     if target.exists() and not as_best:
-        if not anew:
+        if not anew and storage.is_whole(target):
             return target
         storage.remove_folder(target)
     counters = {

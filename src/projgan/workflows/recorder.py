@@ -211,8 +211,8 @@ class Recorder:
     def snapshot(self, state: TrainingState) -> None:
         """The averaged generator, for use."""
         target = self._run.snapshot(state.images_seen)
-        if not target.exists():
-            self._snapshot(state).save(target)
+        if not storage.is_whole(target):
+            self._snapshot(state).save(target, replace=target.exists())
             prune_snapshots(self._run.snapshots, self.config.training.keep_snapshots)
 
     def checkpoint(self, state: TrainingState) -> None:
