@@ -199,6 +199,7 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_mutants_are_caught(
     tmp_path: Path, name: str, record_property: Callable[[str, object], None]

@@ -144,6 +144,7 @@ def test_killed_at_any_call(tmp_path: Path, score: Score) -> None:
         score.case(f"killed at {call.name} {call.text[:80]}", complaints + after_restart(run))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["in-place write", "leftovers stay", "no optimizer state", "no random state"]
 )
