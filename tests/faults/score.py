@@ -1,7 +1,7 @@
 """How large a suite runs, from what seed, and its score in pytest's last lines.
 
-`make test` runs a slice of every suite. `make test-faults` sets PROJGAN_FAULTS=full.
-PROJGAN_FAULTS_SEED chooses other cases.
+`make test` runs a slice of every suite. `make test-faults` sets PROJGAN_FAULTS=full; 0.2 would run
+a fifth of that. PROJGAN_FAULTS_SEED chooses other cases.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 
-FULL = os.environ.get("PROJGAN_FAULTS") == "full"
+_WANTED = os.environ.get("PROJGAN_FAULTS", "")
+SHARE = 1.0 if _WANTED == "full" else float(_WANTED or 0)
+FULL = SHARE > 0
 SEED = int(os.environ.get("PROJGAN_FAULTS_SEED", "20261125"))
 
 
 def size(full: int, part: int) -> int:
-    """How many cases: all, or those of a slice."""
-    return full if FULL else part
+    """How many cases: all, a share of them, or those of a slice."""
+    return max(part, round(full * SHARE))
 
 
 def stream(name: str) -> random.Random:

@@ -32,7 +32,7 @@ from tiny import tiny_config
 
 pytestmark = pytest.mark.faults
 SECONDS = 5.0
-"""More than any of it takes on a machine that is busy with other things."""
+"""Of computing, for one file."""
 
 LEAVES: tuple[Any, ...] = (
     None, True, -1, 0, 10**12, 1e308, "", "no", "NaN", "~", "../../x", "\x00", "é" * 300, [], {},
@@ -76,7 +76,7 @@ BOMBS = (
 
 def _judge(act: Callable[[], object], *, code: int | tuple[int, ...], culprit: str) -> list[str]:
     """Run it: it may work, or say what is wrong, in time."""
-    started = time.monotonic()
+    started = time.process_time()
     complaints: list[str] = []
     try:
         act()
@@ -84,8 +84,8 @@ def _judge(act: Callable[[], object], *, code: int | tuple[int, ...], culprit: s
         complaints += complaints_about(Message.of(error), code=code, culprit=culprit)
     except Exception as error:
         complaints.append(f"{type(error).__name__}: {str(error)[:200]}")
-    if time.monotonic() - started > SECONDS:
-        complaints.append(f"it took {time.monotonic() - started:.0f} s")
+    if time.process_time() - started > SECONDS:
+        complaints.append(f"it took {time.process_time() - started:.0f} s")
     return complaints
 
 

@@ -20,6 +20,7 @@ from projgan.errors import DivergedError
 from projgan.training import checkpoint as checkpoint_module
 from projgan.training.health import COLLAPSE, COPYING, DIVERGED, OVERWHELMED, diagnose
 from projgan.training.state import TrainingState
+from projgan.workflows import recorder as recorder_module
 from projgan.workflows.train import train
 from projgan.workflows.watch import Watch
 
@@ -106,7 +107,8 @@ def test_without_the_check_at_a_save_it_is_caught(
     record_property: Callable[[str, object], None],
 ) -> None:
     """The mutant: a checkpoint takes any number."""
-    monkeypatch.setattr(checkpoint_module, "_require_finite", lambda name, values: None)
+    for module in (checkpoint_module, recorder_module):
+        monkeypatch.setattr(module, "require_finite", lambda name, values: None)
     assert _complaints(tmp_path / "run", pictures, "average of G")
     caught_by("any number is saved", record_property, "G13 not finite")
 

@@ -79,7 +79,7 @@ def save_checkpoint(
 
     def write_files(folder: Path) -> None:
         for name, values in _tensors(state):
-            _require_finite(name, values)
+            require_finite(name, values)
             write_tensors(folder / f"{name}.safetensors", values)
         for name, content in (
             (_STATE_FILE, counters),
@@ -254,7 +254,8 @@ def _counter_device(
     return parameter.device if optimizer.defaults.get("fused") else "cpu"
 
 
-def _require_finite(file: str, values: dict[str, Tensor]) -> None:
+def require_finite(file: str, values: dict[str, Tensor]) -> None:
+    """Raise `DivergedError` if a tensor that is about to be saved in `file` is not finite."""
     for name, tensor in values.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise DivergedError(

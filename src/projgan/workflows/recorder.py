@@ -23,7 +23,7 @@ from projgan.snapshot import Snapshot
 from projgan.snapshot import prune as prune_snapshots
 from projgan.training.chart import draw_chart
 from projgan.training.checkpoint import prune as prune_checkpoints
-from projgan.training.checkpoint import save_checkpoint
+from projgan.training.checkpoint import require_finite, save_checkpoint
 from projgan.training.health import FALLEN
 from projgan.training.history import read_history
 from projgan.training.loop import Every
@@ -147,6 +147,7 @@ class Recorder:
         if self.journal.is_best():
             if self.config.health.on_collapse == "rollback":
                 self.save(state, as_best=True)  # refuses what is not finite
+            require_finite("the best snapshot", state.generator_ema.state_dict())
             about = {name: value for name, value in figures.items() if name != "measure_s"}
             snapshot.save(self._run.best, figures=about, replace=True)
 
@@ -212,6 +213,7 @@ class Recorder:
         """The averaged generator, for use."""
         target = self._run.snapshot(state.images_seen)
         if not storage.is_whole(target):
+            require_finite("the snapshot", state.generator_ema.state_dict())
             self._snapshot(state).save(target, replace=target.exists())
             prune_snapshots(self._run.snapshots, self.config.training.keep_snapshots)
 
