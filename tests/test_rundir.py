@@ -65,3 +65,13 @@ def test_a_second_process_is_refused_and_death_frees_the_lock(tmp_path: Path) ->
         holder.stdout.close()
     with run.locked():
         pass
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_not_begun_again(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create()
+    run.config.write_text("{}")
+    with pytest.raises(UsageError, match="exists"), run.locked(new=True):
+        pass
+    with run.locked():
+        pass

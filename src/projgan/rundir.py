@@ -119,8 +119,11 @@ class RunDir:
         )
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the run for this process; the kernel frees it with the process."""
+    def locked(self, *, new: bool = False) -> Iterator[None]:
+        """Hold the run for this process; the kernel frees it with the process.
+
+        new: it must not have begun; another process may have been here since `create`.
+        """
         try:
             import fcntl  # noqa: PLC0415 - POSIX only
         except ImportError:  # Windows has no flock; one process a run is then up to the user
@@ -132,6 +135,8 @@ class RunDir:
             except BlockingIOError:
                 handle.seek(0)
                 raise self._busy(handle.read().strip() or "another process") from None
+            if new and self.config.exists():
+                self.refuse_existing()
             with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
                 os.ftruncate(handle.fileno(), 0)
                 os.write(handle.fileno(), f"process {os.getpid()}".encode())

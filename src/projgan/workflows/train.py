@@ -142,9 +142,7 @@ def train(
     state = new_state(config)  # whatever cannot be built leaves no run folder behind
     transfer = begin_from(state, config, source, watch)
     run.create(overwrite=overwrite)
-    with run.locked():
-        if run.config.exists():  # another process was here since
-            run.refuse_existing()
+    with run.locked(new=True):
         storage.write_text(run.config, to_json(config))
         return lead(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
 
