@@ -31,8 +31,8 @@ test: $(VENV)/.installed-dev  ## the tests, without slow ones and those for a GP
 test-all: $(VENV)/.installed-dev  ## all tests
 	$(PYTEST)
 
-test-faults: $(VENV)/.installed-dev  ## kills, full disks, damaged files
-	$(PYTEST) -m faults
+test-faults: $(VENV)/.installed-dev  ## kills, full disks, damaged files: the fault suites at full size
+	PROJGAN_FAULTS=full $(PYTEST) -m faults
 
 # About a minute on an idle machine; not a test, because it is about time.
 bench-check: $(VENV)/.installed  ## is a step still as fast, compared to the reference's step?

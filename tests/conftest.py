@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from faults.score import pytest_terminal_summary, score  # noqa: F401 - a hook and a fixture
+
 
 @pytest.fixture
 def shared() -> Path:

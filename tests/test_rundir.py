@@ -12,6 +12,7 @@ def test_an_existing_run_is_refused_or_moved_aside_but_never_lost(tmp_path: Path
     run = RunDir(tmp_path / "run")
     run.create()
     (run.samples / "000000000.png").write_bytes(b"mine")
+    run.config.write_text("{}")
     with pytest.raises(UsageError, match="exists") as caught:
         run.create()
     assert "projgan resume" in caught.value.next_command
@@ -21,6 +22,19 @@ def test_an_existing_run_is_refused_or_moved_aside_but_never_lost(tmp_path: Path
     assert (tmp_path / "run.old-1/samples/000000000.png").read_bytes() == b"mine"
     assert (tmp_path / "run.old-2/config.json").is_file()
     assert not list(run.samples.iterdir())
+
+
+def test_a_folder_that_a_crash_left_empty_is_as_good_as_new(tmp_path: Path) -> None:
+    """Killed before the config was written: neither train nor resume could go on with it."""
+    run = RunDir(tmp_path / "run")
+    run.create()
+    run.lock.write_text("process 1")
+    (run.root / ".config.json.1.tmp").write_text("{")
+    run.create()
+    (run.checkpoints / "step-00000001").mkdir()
+    with pytest.raises(UsageError, match="exists") as caught:
+        run.create()
+    assert "--overwrite" in caught.value.next_command, "there is nothing to resume"
 
 
 def test_names_sort_by_images(tmp_path: Path) -> None:
@@ -49,5 +63,15 @@ def test_a_second_process_is_refused_and_death_frees_the_lock(tmp_path: Path) ->
         holder.kill()
         holder.wait()
         holder.stdout.close()
+    with run.locked():
+        pass
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_not_begun_again(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create()
+    run.config.write_text("{}")
+    with pytest.raises(UsageError, match="exists"), run.locked(new=True):
+        pass
     with run.locked():
         pass

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from projgan.errors import BusyError, ResourceError, UsageError
+from projgan.storage import make_folder
 
 
 class RunDir:
     """Paths of one run; nothing is created until `create` is called."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
         self.config = self.root / "config.json"
         self.history = self.root / "history.jsonl"
@@ -43,25 +44,40 @@ class RunDir:
         """Make the folders of a new run.
 
         An existing run is never touched: without `overwrite` it is refused, with it the old folder
-        is moved aside to the first free `NAME.old-1`, `NAME.old-2` ...
+        is moved aside to the first free `NAME.old-1`, `NAME.old-2` ... A folder of which a crash
+        left nothing but empty folders is as good as new.
         """
-        if self.root.exists() and any(self.root.iterdir()):
+        if self.root.exists() and not self._is_unbegun():
             if not overwrite:
-                raise UsageError(
-                    "the run folder exists already",
-                    where=str(self.root),
-                    safe="nothing was changed",
-                    next_command=f"projgan resume {self.root}    "
-                    "(or choose --out, or --overwrite to move it aside)",
-                )
+                self.refuse_existing()
             self.root.rename(first_free(self.root))
         try:
             for folder in (self.samples, self.checkpoints, self.snapshots):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
         except OSError as error:
             raise ResourceError(
                 f"cannot make the run folder: {error.strerror}", where=str(self.root)
             ) from error
+
+    def refuse_existing(self) -> None:
+        """Raise: there is something in this folder."""
+        raise UsageError(
+            "the run folder exists already",
+            where=str(self.root),
+            safe="nothing was changed",
+            next_command=f"projgan resume {self.root}    "
+            "(or choose --out, or --overwrite to move it aside)"
+            if self.config.is_file()
+            else "choose another --out, or --overwrite to move it aside",
+        )
+
+    def _is_unbegun(self) -> bool:
+        own = (self.samples, self.checkpoints, self.snapshots)
+        for path in self.root.iterdir():
+            is_ours = path == self.lock or path.name.endswith(".tmp")
+            if not is_ours and (path not in own or any(path.iterdir())):
+                return False
+        return True
 
     def require(self) -> None:
         """Raise unless this is the folder of a run."""
@@ -89,15 +105,25 @@ class RunDir:
             pass
         return None
 
-    def require_free(self) -> None:
-        """Raise BusyError if a process holds the run; only looks."""
-        holder = self.holder()
-        if holder is not None:
+    def refuse_if_held(self) -> None:
+        """Raise `BusyError` if another process holds the run; only looks."""
+        if (holder := self.holder()) is not None:
             raise self._busy(holder)
 
+    def _busy(self, holder: str) -> BusyError:
+        return BusyError(
+            f"{holder} is training in this run folder",
+            where=str(self.root),
+            safe="nothing was changed",
+            next_command="wait for it or stop it, or choose another --out",
+        )
+
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the run for this process; the kernel frees it with the process."""
+    def locked(self, *, new: bool = False) -> Iterator[None]:
+        """Hold the run for this process; the kernel frees it with the process.
+
+        new: it must not have begun; another process may have been here since `create`.
+        """
         try:
             import fcntl  # noqa: PLC0415 - POSIX only
         except ImportError:  # Windows has no flock; one process a run is then up to the user
@@ -108,20 +134,13 @@ class RunDir:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 handle.seek(0)
-                holder = handle.read().strip() or "another process"
-                raise self._busy(holder) from None
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()}")
-            handle.flush()
+                raise self._busy(handle.read().strip() or "another process") from None
+            if new and self.config.exists():
+                self.refuse_existing()
+            with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
+                os.ftruncate(handle.fileno(), 0)
+                os.write(handle.fileno(), f"process {os.getpid()}".encode())
             yield
-
-    def _busy(self, holder: str) -> BusyError:
-        return BusyError(
-            f"{holder} is training in this run folder",
-            where=str(self.root),
-            safe="nothing was changed",
-            next_command="wait for it or stop it, or choose another --out",
-        )
 
 
 def first_free(path: Path) -> Path:

@@ -22,6 +22,17 @@ from projgan.errors import CheckpointError, ResourceError
 
 MANIFEST = "manifest.json"
 _TEMPORARY_PREFIX = ".writing-"
+_TEMPORARY_SUFFIX = ".tmp"
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What a damaged manifest leads to."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RETRY_AFTER_S = 2.0
 
@@ -39,8 +50,8 @@ def write_folder(
         then. A full disk is tried once more after a short wait.
     """
     assert not target.exists(), f"{target} exists"
-    temporary = target.with_name(f"{_TEMPORARY_PREFIX}{target.name}-{os.getpid()}")
     for attempt in (1, 2):
+        temporary = _hidden(target, target.name)
         try:
             _require_space(target.parent, bytes_needed)
             temporary.mkdir(parents=True)
@@ -95,10 +106,11 @@ def manifest_of(folder: Path) -> dict[str, tuple[int, str]]:
 
     Raises: CheckpointError: the manifest cannot be read.
     """
+    path = folder / MANIFEST
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return {str(name): (int(size), str(sha)) for name, (size, sha) in manifest["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {str(name): (int(size), str(sha)) for name, (size, sha) in content["files"].items()}
+    except _UNREADABLE as error:
         raise CheckpointError("its manifest is missing or damaged", where=str(folder)) from error
 
 
@@ -108,13 +120,29 @@ def verify_folder(folder: Path, *, contents: bool = True) -> None:
     contents: without it only names and sizes are looked at, which is quick.
     """
     entries = manifest_of(folder)
-    present = {path.name for path in folder.iterdir()} - {MANIFEST}
-    if present != set(entries):
-        raise CheckpointError("files are missing or foreign", where=str(folder))
-    for name, (size, sha) in entries.items():
-        path = folder / name
-        if path.stat().st_size != size or (contents and sha256_of(path) != sha):
-            raise CheckpointError(f"{name} is damaged", where=str(folder))
+    try:
+        present = {path.name for path in folder.iterdir()} - {MANIFEST}
+        if present != set(entries):
+            raise CheckpointError("files are missing or foreign", where=str(folder))
+        for name, (size, sha) in entries.items():
+            path = folder / name
+            # Opening a pipe would wait for ever.
+            is_whole_file = path.is_file() and path.stat().st_size == size
+            if not is_whole_file or (contents and sha256_of(path) != sha):
+                raise CheckpointError(f"{name} is damaged", where=str(folder))
+    except OSError as error:
+        raise CheckpointError(
+            f"it cannot be read: {error.strerror or error}", where=str(folder)
+        ) from error
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether `folder` is there and verifies."""
+    try:
+        verify_folder(folder)
+    except CheckpointError:
+        return False
+    return True
 
 
 def digest_of(folder: Path) -> str:
@@ -137,33 +165,48 @@ def sweep(parent: Path) -> list[str]:
     found = leftovers(parent)
     for path in found:
         shutil.rmtree(path, ignore_errors=True)
-    return [path.name for path in found]
+    files = sorted(parent.glob(f".*{_TEMPORARY_SUFFIX}"))
+    for path in files:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return [path.name for path in (*found, *files)]
 
 
 def leftovers(parent: Path) -> list[Path]:
-    """What interrupted writes and removals left in `parent`."""
+    """Folders that interrupted writes and removals left in `parent`."""
     return sorted(parent.glob(f"{_TEMPORARY_PREFIX}*")) if parent.is_dir() else []
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove `folder` so that a crash half-way never leaves it under its own name."""
-    doomed = folder.with_name(f"{_TEMPORARY_PREFIX}removed-{folder.name}-{os.getpid()}")
+    """Remove `folder` so that a crash or power loss never leaves half of it under its own name."""
+    doomed = _hidden(folder, f"removed-{folder.name}")
     folder.rename(doomed)
+    fsync(folder.parent)
     shutil.rmtree(doomed, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY_SUFFIX}")
     try:
         with temporary.open("w", encoding="utf-8") as handle:
             handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+        fsync(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise _resource_error(error, path, len(text)) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, and see their names onto the disk."""
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in new:
+        fsync(folder.parent)
 
 
 def sha256_of(path: Path) -> str:
@@ -187,11 +230,22 @@ def _seal(folder: Path) -> None:
     fsync(folder)
 
 
+def _hidden(beside: Path, name: str) -> Path:
+    """A hidden name that is free: the disk may have refused to remove what had it before."""
+    stem, number = f"{_TEMPORARY_PREFIX}{name}-{os.getpid()}", 1
+    while (path := beside.with_name(stem)).exists():
+        number += 1
+        stem = f"{_TEMPORARY_PREFIX}{name}-{os.getpid()}-{number}"
+    return path
+
+
 def fsync(path: Path) -> None:
     """See a file's content, or a folder's list of names, onto the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:  # which does not know the name
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(descriptor)
 

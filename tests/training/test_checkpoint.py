@@ -88,6 +88,19 @@ def test_every_file_is_verified(tmp_path: Path, trained: TrainingState, config: 
     assert checkpoint is not None and checkpoint.folder == newest and not problems
 
 
+def test_a_damaged_checkpoint_is_replaced_when_its_step_comes_again(
+    tmp_path: Path, trained: TrainingState, config: RunConfig
+) -> None:
+    folder = save(tmp_path, trained, config)
+    before = (folder / "manifest.json").stat().st_mtime_ns
+    save(tmp_path, trained, config)
+    assert (folder / "manifest.json").stat().st_mtime_ns == before, "a whole one is left alone"
+    (folder / "generator.safetensors").write_bytes(b"damaged")
+    save(tmp_path, trained, config)
+    storage.verify_folder(folder)
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
 def test_no_whole_checkpoint_is_an_error_and_deletes_nothing(
     tmp_path: Path, trained: TrainingState, config: RunConfig
 ) -> None:

@@ -288,6 +288,22 @@ def test_a_rollback_goes_back_to_the_best_with_other_latents_and_stronger_augmen
     assert any(not torch.equal(mine[key], other[key]) for key in mine)
 
 
+def test_a_rollback_over_many_checkpoints_keeps_the_one_it_went_back_to(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two are kept, and two later ones are forgotten: they must not crowd it out."""
+    run, left = tmp_path / "run", []
+    play(monkeypatch, falls_once(run))
+
+    def spy(*arguments: Any, reason: str) -> None:
+        rollback_module.roll_back(*arguments, reason=reason)
+        left.extend(path.name for path in (run / "checkpoints").glob("step-*"))
+
+    monkeypatch.setattr("projgan.workflows.sitting.roll_back", spy)
+    train(pictures, out=run, options=options(**BACK, training__checkpoint_every="4"))
+    assert left == ["step-00000002"]
+
+
 @pytest.mark.parametrize("place", [(0, 3), (1, 3), (1, 5)])
 def test_a_run_with_a_rollback_resumes_exactly(
     straight: Path,

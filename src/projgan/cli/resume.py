@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from projgan.cli.arguments import add_allow_code, add_health, add_settings, settings_of
@@ -32,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Resume, and say where the result lies."""
+    from projgan.rundir import RunDir
+
+    if "RANK" not in os.environ:  # of several processes of one run, one holds it
+        RunDir(args.run).refuse_if_held()  # before seconds go into loading what trains
     if (ended := launched(args)) is not None:
         return ended
     from projgan.cli.terminal import Terminal

@@ -26,7 +26,7 @@ from projgan.config.networks import (
 )
 from projgan.config.presets import preset_config
 from projgan.config.schema import RunConfig
-from projgan.errors import UsageError, choose_from
+from projgan.errors import UsageError, choose_from, first_line
 
 RESUME_MAY_CHANGE = frozenset(
     f"training.{name}"
@@ -134,9 +134,9 @@ def read_file(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UsageError("there is no such file", where=str(path)) from error
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(
-            f"cannot read this config: {str(error).splitlines()[0]}", where=str(path)
+            f"cannot read this config: {first_line(error)}", where=str(path)
         ) from error
     if not isinstance(values, dict):
         raise UsageError("a config is a mapping of sections", where=str(path))

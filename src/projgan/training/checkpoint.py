@@ -50,7 +50,7 @@ def save_checkpoint(
     as_best: bool = False,
     anew: bool = False,
 ) -> Path:
-    """Write `root/step-N` and return it; one that is there already is left alone.
+    """Write `root/step-N` and return it; a whole one that is there already is left alone.
 
     Args:
         fingerprint, hashes: of the pictures, as a whole and by name.
@@ -63,7 +63,7 @@ def save_checkpoint(
     """
     target = root / ("best" if as_best else f"step-{state.step:08d}")
     if target.exists() and not as_best:
-        if not anew:
+        if not anew and storage.is_whole(target):
             return target
         storage.remove_folder(target)
     counters = {
@@ -79,7 +79,7 @@ def save_checkpoint(
 
     def write_files(folder: Path) -> None:
         for name, values in _tensors(state):
-            _require_finite(name, values)
+            require_finite(name, values)
             write_tensors(folder / f"{name}.safetensors", values)
         for name, content in (
             (_STATE_FILE, counters),
@@ -267,7 +267,8 @@ def _counter_device(
     return parameter.device if optimizer.defaults.get("fused") else "cpu"
 
 
-def _require_finite(file: str, values: dict[str, Tensor]) -> None:
+def require_finite(file: str, values: dict[str, Tensor]) -> None:
+    """Raise `DivergedError` if a tensor that is about to be saved in `file` is not finite."""
     for name, tensor in values.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise DivergedError(

@@ -88,7 +88,7 @@ def prune(
 def _prune(folder: Path, keep: Keep, remove: bool, watch: Watch) -> Pruning:
     run = RunDir(folder)
     if not remove:
-        run.require_free()
+        run.refuse_if_held()
         return _plan(run, keep, watch)
     with run.locked():  # planned inside, so that nothing comes between
         pruning = _plan(run, keep, watch)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from projgan import storage
 from projgan.config.schema import RunConfig
 from projgan.data.dataset import PreparedSet
 from projgan.errors import DivergedError
@@ -22,7 +23,7 @@ from projgan.snapshot import Snapshot
 from projgan.snapshot import prune as prune_snapshots
 from projgan.training.chart import draw_chart
 from projgan.training.checkpoint import prune as prune_checkpoints
-from projgan.training.checkpoint import save_checkpoint
+from projgan.training.checkpoint import require_finite, save_checkpoint
 from projgan.training.health import FALLEN
 from projgan.training.history import read_history
 from projgan.training.loop import Every
@@ -146,6 +147,7 @@ class Recorder:
         if self.journal.is_best():
             if self.config.health.on_collapse == "rollback":
                 self.save(state, as_best=True)  # refuses what is not finite
+            require_finite("the best snapshot", state.generator_ema.state_dict())
             about = {name: value for name, value in figures.items() if name != "measure_s"}
             snapshot.save(self._run.best, figures=about, replace=True)
 
@@ -210,8 +212,9 @@ class Recorder:
     def snapshot(self, state: TrainingState) -> None:
         """The averaged generator, for use."""
         target = self._run.snapshot(state.images_seen)
-        if not target.exists():
-            self._snapshot(state).save(target)
+        if not storage.is_whole(target):
+            require_finite("the snapshot", state.generator_ema.state_dict())
+            self._snapshot(state).save(target, replace=target.exists())
             prune_snapshots(self._run.snapshots, self.config.training.keep_snapshots)
 
     def checkpoint(self, state: TrainingState) -> None:
@@ -227,6 +230,7 @@ class Recorder:
         """
         hashes = dict(zip(self._data.names, self._data.hashes, strict=True))
         root = self._run.checkpoints
+        self.secure_history(self._run)
         target = save_checkpoint(
             root,
             state,
@@ -236,8 +240,16 @@ class Recorder:
             as_best=as_best,
             anew=anew,
         )
-        prune_checkpoints(root, self.config.training.keep_checkpoints)
+        if not anew:  # going back: it is older than those that are about to be forgotten
+            prune_checkpoints(root, self.config.training.keep_checkpoints)
         return target
+
+    @staticmethod
+    def secure_history(run: RunDir) -> None:
+        """See the lines that a checkpoint goes with onto the disk before it."""
+        if run.history.is_file():
+            storage.fsync(run.history)
+            storage.fsync(run.root)
 
     def _snapshot(self, state: TrainingState) -> Snapshot:
         # The average itself goes on training; what it lends to a snapshot is in eval mode already.

@@ -143,7 +143,7 @@ def train(
     state = new_state(config)  # whatever cannot be built leaves no run folder behind
     transfer = begin_from(state, config, source, watch)
     run.create(overwrite=overwrite)
-    with run.locked():
+    with run.locked(new=True):
         storage.write_text(run.config, to_json(config))
         return lead(run, config, pictures, state, transfer, until=until, metric=metric, watch=watch)
 
@@ -175,8 +175,9 @@ def resume(
     if is_follower():
         return _follow(run, settle(override(_read_config(run), options or {})), allow_code)
     with run.locked():
-        for name in storage.sweep(run.checkpoints) + storage.sweep(run.snapshots):
-            watch.note(f"removed {name}, left by an interrupted save")
+        for folder in (run.root, run.checkpoints, run.snapshots):
+            for name in storage.sweep(folder):
+                watch.note(f"removed {name}, left by an interrupted save")
         for folder in (run.best, run.best_checkpoint):
             storage.finish_replacement(folder)
         saved = _read_config(run)

@@ -1,0 +1,1 @@
+"""Fault suites: what was saved stays, whatever happens to the machine."""
