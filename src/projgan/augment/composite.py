@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from projgan.images import over
+from projgan.rng import uniform
 
 MAX_WAVES = 4.0
 """Most pairs of stripes along the shorter side; the least is the inverse, hardly a stripe."""
@@ -38,12 +39,11 @@ def composite(images: Tensor, *, generator: torch.Generator | None = None) -> Te
 
     Args:
         images: about [-1, 1], C 3, 1 or 4.
-        generator: source of the draws, on the images' device; torch's global one by default.
+        generator: source of the draws, on the images' device or the CPU; None: torch's.
     """
     if images.shape[1] != 4:
         return over(images)
-    # float32 whatever the images are: the same seed gives the same stripes under autocast.
-    draws = torch.rand(len(images), 9, 1, 1, generator=generator, device=images.device)
+    draws = uniform((len(images), 9, 1, 1), generator, images)
     return over(images, _stripes(draws, *images.shape[2:]).to(images.dtype))
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from projgan.augment import diffaug, geometry
+from projgan.rng import integers, uniform
 
 Operation = Callable[[Tensor, "torch.Generator | None"], Tensor]
 
@@ -65,12 +66,10 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def _uniform(low: float, high: float, images: Tensor, generator: torch.Generator | None) -> Tensor:
-    """One number in [low, high) for each sample; float32, so every precision draws the same."""
-    draws = torch.rand(len(images), generator=generator, device=images.device)
-    return low + (high - low) * draws
+    """One number in [low, high) for each sample."""
+    return low + (high - low) * uniform((len(images),), generator, images)
 
 
 def _integers(low: int, high: int, images: Tensor, generator: torch.Generator | None) -> Tensor:
     """One whole number in [low, high], both ends included, for each sample."""
-    shape = (len(images),)
-    return torch.randint(low, high + 1, shape, generator=generator, device=images.device)
+    return integers(low, high, (len(images),), generator, images)

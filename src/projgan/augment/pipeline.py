@@ -14,6 +14,7 @@ from torch import Tensor
 
 from projgan.augment.operations import OPERATIONS
 from projgan.errors import choose_from
+from projgan.rng import uniform
 
 
 class Augment:
@@ -40,13 +41,13 @@ class Augment:
 
         Args:
             images: about [-1, 1].
-            generator: source of the draws, on the images' device; torch's global one by default.
+            generator: source of the draws, on the images' device or the CPU; None: torch's.
         """
         for name in self.policy:
             images = OPERATIONS[name](images, generator)
         for name in self.adaptive:
             # Drawn whatever p is, so that p never shifts the other draws.
-            chance = torch.rand(len(images), generator=generator, device=images.device)
+            chance = uniform((len(images),), generator, images)
             augmented = OPERATIONS[name](images, generator)
             images = torch.where((chance < self.p).view(-1, 1, 1, 1), augmented, images)
         return images
