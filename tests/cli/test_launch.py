@@ -70,11 +70,23 @@ def test_four_and_back_to_one(tmp_path: Path) -> None:
     assert [row.get("processes", 1) for row in told if row.get("event") == "resume"] == [1, 4]
 
 
+EXACT = {
+    "shared": {},
+    "alternating": {"training__step": "alternating"},
+    "noisy": {"generator__name": "fastgan"},
+    "adaptive": {"augment__adaptive": "flip,rotation", "augment__controller": "balance"},
+    "sync": {"training__batch_norm": "sync"},
+    "bf16": {"training__precision": "bf16"},
+}
+
+
 @pytest.mark.slow
-def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path) -> None:
+@pytest.mark.faults
+@pytest.mark.parametrize("config", EXACT)
+def test_stopped_and_resumed_equals_never_stopped(tmp_path: Path, config: str) -> None:
     """Bit for bit, with as many processes."""
     write_pictures(tmp_path / "photos", 12)
-    words = tiny_arguments(training__batch="8", training__images="32")
+    words = tiny_arguments(training__batch="8", training__images="32", **EXACT[config])
     projgan(tmp_path, "train", "photos", "--out", "straight", *words, "--launch", "2")
     arguments = ("train", "photos", "--out", "stopped", *words, "--launch", "2")
     with started(tmp_path, *arguments) as process:
