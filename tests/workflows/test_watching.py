@@ -299,7 +299,7 @@ def test_a_rollback_over_many_checkpoints_keeps_the_one_it_went_back_to(
         rollback_module.roll_back(*arguments, reason=reason)
         left.extend(path.name for path in (run / "checkpoints").glob("step-*"))
 
-    monkeypatch.setattr("projgan.workflows.sitting.roll_back", spy)
+    monkeypatch.setattr("projgan.workflows.course.roll_back", spy)
     train(pictures, out=run, options=options(**BACK, training__checkpoint_every="4"))
     assert left == ["step-00000002"]
 
