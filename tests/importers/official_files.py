@@ -41,6 +41,7 @@ CLASSES = {
     ),
     "pg_modules.discriminator": ("ProjectedDiscriminator",),
 }
+BUFFERS = ("w_avg", "noise_const", "resample_filter", "num_batches_tracked")
 FASTGAN_TABLES = {
     "fastgan-lite": fastgan_names.FASTGAN_LITE_NAMES,
     "fastgan": fastgan_names.FASTGAN_NAMES,
@@ -49,7 +50,7 @@ FASTGAN_TABLES = {
 }
 
 
-class EasyDict(dict):  # noqa: D101
+class EasyDict(dict):
     def __getattr__(self, name: str) -> object:
         try:
             return self[name]
@@ -215,7 +216,7 @@ def stylegan2_file(
     canary: str = "canary",
     protocol: int = 4,
 ) -> bytes:
-    """A checkpoint with a StyleGAN2 generator, whose classes bring a source that writes `canary`."""
+    """A checkpoint with a StyleGAN2 generator; its classes bring a source that writes `canary`."""
     source = SOURCE.format(canary=canary)
 
     class Persistent(nn.Module):
@@ -246,7 +247,7 @@ def stylegan2_file(
                     module.add_module(step, Persistent(f"Part_{step}", {}))
                 module = module._modules[step]
             for leaf, value in tensors.items():
-                is_buffer = leaf in ("w_avg", "noise_const", "resample_filter")
+                is_buffer = "running" in leaf or leaf in BUFFERS
                 if is_buffer:
                     module.register_buffer(leaf, value.clone())
                 else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from importers.official_files import (
     FASTGAN_TABLES,
     fastgan_file,
@@ -15,7 +16,6 @@ from importers.official_files import (
     stylegan2_state,
 )
 from parity.reference import TOLERANCE, load_by_rule, read_parity, relative_error, rs
-
 from projgan.errors import CheckpointError, UsageError
 from projgan.generators import FastGAN, StyleGAN2, build_generator
 from projgan.layers.noise import NoiseInjection, set_noise_mode
@@ -29,7 +29,7 @@ def imported(tmp_path: Path, content: bytes, name: str = "network-snapshot.pkl")
     return import_official(file, tmp_path / "snapshot", overwrite=True)
 
 
-def fresh(kind: str, *, resolution: int = 64, num_classes: int = 0):
+def fresh(kind: str, *, resolution: int = 32, num_classes: int = 0):
     """A small FastGAN whose every number is its own."""
     torch.manual_seed(1)
     generator = FastGAN(
@@ -57,12 +57,11 @@ def require_equal(snapshot: Snapshot, expected: torch.nn.Module) -> None:
         assert torch.equal(ours[name], value), name
 
 
-@pytest.mark.parametrize("protocol", [3, 4, 5])
-@pytest.mark.parametrize("kind", ["fastgan", "fastgan-lite"])
+@pytest.mark.parametrize(("kind", "protocol"), [("fastgan", 4), ("fastgan-lite", 3)])
 def test_fastgan_is_bit_equal(tmp_path, kind, protocol):
     generator = fresh(kind)
     content = fastgan_file(
-        fastgan_state(generator, kind), z_dim=16, resolution=64, protocol=protocol
+        fastgan_state(generator, kind), z_dim=16, resolution=32, protocol=protocol
     )
     result = imported(tmp_path, content)
     require_equal(result.snapshot, generator)
@@ -76,7 +75,7 @@ def test_fastgan_is_bit_equal(tmp_path, kind, protocol):
 def test_classes_of_fastgan_are_those_that_the_set_had(tmp_path, kind):
     generator = fresh(kind, num_classes=1000)
     state = fastgan_state(generator, f"{kind} classes")
-    result = imported(tmp_path, fastgan_file(state, z_dim=16, resolution=64, c_dim=10))
+    result = imported(tmp_path, fastgan_file(state, z_dim=16, resolution=32, c_dim=10))
     assert result.snapshot.class_names == tuple("0123456789")
     embedded = result.snapshot.generator.state_dict()["embed.weight"]
     assert torch.equal(embedded, generator.embed.weight[:10])
@@ -88,18 +87,19 @@ def test_classes_of_fastgan_are_those_that_the_set_had(tmp_path, kind):
 
 
 def test_blocks_that_the_reference_builds_and_leaves_out_are_left_out(tmp_path):
-    """At 128 px its file holds the 256 px block too."""
-    state = fastgan_state(fresh("fastgan-lite", resolution=256), "fastgan-lite")
-    small = fresh("fastgan-lite", resolution=128)
-    state |= fastgan_state(small, "fastgan-lite")
-    result = imported(tmp_path, fastgan_file(state, z_dim=16, resolution=128))
+    """Its file holds the 256 px block whatever the resolution."""
+    small = fresh("fastgan-lite", resolution=64)
+    state = fastgan_state(small, "fastgan-lite")
+    state |= {name.replace("feat_64", "feat_256"): value for name, value in state.items()}
+    assert "synthesis.feat_256.1.weight_orig" in state
+    result = imported(tmp_path, fastgan_file(state, z_dim=16, resolution=64))
     require_equal(result.snapshot, small)
 
 
 def test_a_file_with_its_discriminator(tmp_path):
     generator = fresh("fastgan-lite")
     state = fastgan_state(generator, "fastgan-lite")
-    content = fastgan_file(state, z_dim=16, resolution=64, with_discriminator=True)
+    content = fastgan_file(state, z_dim=16, resolution=32, with_discriminator=True)
     require_equal(imported(tmp_path, content, "best_model.pkl").snapshot, generator)
 
 
@@ -112,7 +112,7 @@ STYLES = {
 
 @pytest.mark.parametrize(
     ("name", "classes"),
-    [("stylegan2", 0), ("stylegan2", 3), ("stylegan2-512", 0), ("stylegan2-512-map2", 5)],
+    [("stylegan2", 3), ("stylegan2-512", 0), ("stylegan2-512-map2", 5)],
 )
 def test_stylegan2_is_bit_equal_and_its_source_is_not_run(tmp_path, name, classes):
     generator = shaken(
@@ -144,11 +144,11 @@ def test_import_write_import_is_the_identity(tmp_path):
     """What was imported, written in the official form again, imports as the same numbers."""
     first = imported(
         tmp_path,
-        fastgan_file(fastgan_state(fresh("fastgan"), "fastgan"), z_dim=16, resolution=64),
+        fastgan_file(fastgan_state(fresh("fastgan"), "fastgan"), z_dim=16, resolution=32),
     )
     opened = Snapshot.load(first.folder).generator
     assert isinstance(opened, FastGAN)
-    again = fastgan_file(fastgan_state(opened, "fastgan"), z_dim=16, resolution=64)
+    again = fastgan_file(fastgan_state(opened, "fastgan"), z_dim=16, resolution=32)
     require_equal(imported(tmp_path, again).snapshot, first.snapshot.generator)
 
 
@@ -252,7 +252,7 @@ def test_another_filter_is_refused(tmp_path):
 
 
 def test_nothing_but_a_snapshot_is_replaced(tmp_path):
-    content = fastgan_file(small_state(), z_dim=16, resolution=64)
+    content = fastgan_file(small_state(), z_dim=16, resolution=32)
     file, out = tmp_path / "a.pkl", tmp_path / "out"
     file.write_bytes(content)
     import_official(file, out)

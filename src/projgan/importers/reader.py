@@ -22,6 +22,7 @@ from projgan.importers.records import ForeignTensor, Record, Reference, Storage
 from projgan.importers.storages import read_storage
 
 MAX_BYTES = 16 << 30
+_PROTO = 0x80
 EMBEDDED = "(source in the file)"
 """Stands for the module of a class that a file brings along as text."""
 
@@ -47,6 +48,8 @@ def read_file(path: Path) -> Any:
 
 def read_bytes(data: memoryview) -> Any:
     """The same for bytes."""
+    if not data or data[0] != _PROTO:
+        raise CheckpointError("it does not begin as a checkpoint does: it is another kind of file")
     budget = Budget(len(data))
 
     def call(pair: Pair, arguments: tuple[Any, ...]) -> Any:
