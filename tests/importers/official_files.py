@@ -213,6 +213,7 @@ def stylegan2_file(
     *,
     z_dim: int,
     c_dim: int = 0,
+    resolution: int = 0,
     canary: str = "canary",
     protocol: int = 4,
 ) -> bytes:
@@ -239,7 +240,7 @@ def stylegan2_file(
 
     with official_names():
         root = Persistent("Generator", {"z_dim": z_dim, "mapping_kwargs": EasyDict(num_layers=2)})
-        vars(root).update(z_dim=z_dim, c_dim=c_dim)
+        vars(root).update(z_dim=z_dim, c_dim=c_dim, img_resolution=resolution)
         for path, tensors in _by_path(state).items():
             module: nn.Module = root
             for step in path.split("."):

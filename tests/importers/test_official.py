@@ -228,7 +228,7 @@ def without(state, name):
 def test_what_does_not_fit_is_named(tmp_path, change, words):
     state = change(small_state())
     with pytest.raises(CheckpointError) as caught:
-        imported(tmp_path, stylegan2_file(state, z_dim=16))
+        imported(tmp_path, stylegan2_file(state, z_dim=16, resolution=32))
     assert words in caught.value.what
     assert caught.value.where.endswith("network-snapshot.pkl")
     assert caught.value.safe == "nothing was written"
