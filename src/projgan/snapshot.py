@@ -91,12 +91,18 @@ class Snapshot:
         return cls(generator, config, images_seen=images_seen)
 
     def save(
-        self, folder: Path, *, figures: Mapping[str, float] | None = None, replace: bool = False
+        self,
+        folder: Path,
+        *,
+        figures: Mapping[str, float] | None = None,
+        origin: Mapping[str, str] | None = None,
+        replace: bool = False,
     ) -> None:
         """Write the snapshot to `folder`, whole or not at all.
 
         Args:
             figures: what was measured on it, by name; kept beside it.
+            origin: where weights that no run here has learned came from; kept beside it.
             replace: a folder that exists is replaced, and stays until the new one is complete.
 
         Of the pictures' folder, of files with weights and of what the run started from, only the
@@ -112,6 +118,8 @@ class Snapshot:
         about: dict[str, Any] = {"images_seen": self.images_seen, "config": config.to_dict()}
         if figures:
             about["figures"] = dict(figures)
+        if origin:
+            about["origin"] = dict(origin)
         weights = self.generator.state_dict()
 
         def write_files(target: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.reference import NameTable
+from projgan.importers.fastgan_names import NameTable
 
 PROJECTOR_NAMES: NameTable = (
     (r"ccm\.(\d)", r"layer\1_ccm"),

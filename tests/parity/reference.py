@@ -2,15 +2,13 @@
 
 Stored numbers lie in `data/` beside this file, larger ones in the shared folder beside the
 repository. Weights are stored with them, or made by a rule from their names in the reference, so
-that only outputs need storing. A *name table* says what the reference calls our modules; the
-networks keep clean names.
+that only outputs need storing. What the reference calls our modules: `importers.fastgan_names`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -22,61 +20,11 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from projgan.layers.spectral_norm import (
-    SpectralNormConv2d,
-    SpectralNormConvTranspose2d,
-    SpectralNormLinear,
-)
+from projgan.importers.fastgan_names import NameTable, reference_names, reference_path
+from projgan.layers.spectral_norm import SpectralNormConvTranspose2d
 
 TOLERANCE = 1e-4
 """Largest `relative_error` that counts as the same number."""
-
-NameTable = Sequence[tuple[str, str]]
-"""Pairs (regular expression for the path of one of our modules, path in the reference)."""
-
-_FASTGAN_ALL: NameTable = (
-    (r"start\.conv", "init.init.0"),
-    (r"start\.norm", "init.init.1"),
-    (r"excitations\.(\d+)\.squeeze", r"se_\1.main.1"),
-    (r"excitations\.(\d+)\.excite", r"se_\1.main.3"),
-    (r"to_image", "to_big"),
-)
-FASTGAN_LITE_NAMES: NameTable = (
-    *_FASTGAN_ALL,
-    (r"blocks\.(\d+)\.0\.conv", r"feat_\1.1"),
-    (r"blocks\.(\d+)\.0\.norm", r"feat_\1.2"),
-)
-FASTGAN_NAMES: NameTable = (
-    *_FASTGAN_ALL,
-    (r"blocks\.(\d+)\.0\.conv", r"feat_\1.1"),
-    (r"blocks\.(\d+)\.0\.noise", r"feat_\1.2"),
-    (r"blocks\.(\d+)\.0\.norm", r"feat_\1.3"),
-    (r"blocks\.(\d+)\.1\.conv", r"feat_\1.5"),
-    (r"blocks\.(\d+)\.1\.noise", r"feat_\1.6"),
-    (r"blocks\.(\d+)\.1\.norm", r"feat_\1.7"),
-)
-
-FASTGAN_CONDITIONAL_LITE_NAMES: NameTable = (
-    *_FASTGAN_ALL,
-    (r"embed", "embed"),
-    (r"blocks\.(\d+)\.convs\.0", r"feat_\1.conv"),
-    (r"blocks\.(\d+)\.norms\.0\.norm", r"feat_\1.bn"),
-    (r"blocks\.(\d+)\.norms\.0\.(gain|bias)", r"feat_\1.bn.\2"),
-)
-FASTGAN_CONDITIONAL_NAMES: NameTable = (
-    *_FASTGAN_ALL,
-    (r"embed", "embed"),
-    (r"blocks\.(\d+)\.convs\.0", r"feat_\1.conv1"),
-    (r"blocks\.(\d+)\.convs\.1", r"feat_\1.conv2"),
-    (r"blocks\.(\d+)\.noise", r"feat_\1.noise"),
-    (r"blocks\.(\d+)\.norms\.0\.norm", r"feat_\1.bn1"),
-    (r"blocks\.(\d+)\.norms\.1\.norm", r"feat_\1.bn2"),
-    (r"blocks\.(\d+)\.norms\.0\.(gain|bias)", r"feat_\1.bn1.\2"),
-    (r"blocks\.(\d+)\.norms\.1\.(gain|bias)", r"feat_\1.bn2.\2"),
-)
-
-_SPECTRAL_NORM_LEAVES = {"weight": "weight_orig", "u": "weight_u", "v": "weight_v"}
-_BARE_NORM_LEAVES = {"running_mean": "stored_mean", "running_var": "stored_var"}
 
 
 def parity_file(name: str) -> Path:
@@ -163,35 +111,6 @@ def _float32(values: np.ndarray) -> Tensor:
     return torch.from_numpy(values.astype(np.float32))
 
 
-def reference_names(module: nn.Module, table: NameTable) -> dict[str, str]:
-    """Our state-dict names -> the reference's, for every entry but the counters of batch norms."""
-    names = {}
-    for ours in module.state_dict():
-        path, _, leaf = ours.rpartition(".")
-        if leaf == "num_batches_tracked":
-            continue
-        leaf = _reference_leaf(module.get_submodule(path), leaf)
-        names[ours] = f"{_reference_path(path, table)}.{leaf}"
-    return names
-
-
-def _reference_leaf(module: nn.Module, leaf: str) -> str:
-    normalized = (SpectralNormConv2d, SpectralNormConvTranspose2d, SpectralNormLinear)
-    if isinstance(module, normalized):
-        return _SPECTRAL_NORM_LEAVES.get(leaf, leaf)
-    if isinstance(module, nn.BatchNorm2d) and not module.affine:
-        return _BARE_NORM_LEAVES[leaf]
-    return leaf
-
-
-def _reference_path(path: str, table: NameTable) -> str:
-    for pattern, replacement in table:
-        match = re.fullmatch(pattern, path)
-        if match:
-            return match.expand(replacement)
-    raise AssertionError(f"the name table has no entry for module {path!r}")
-
-
 def load_reference(module: nn.Module, table: NameTable, state: Mapping[str, Tensor]) -> set[str]:
     """Fill every parameter and buffer of `module` from a state in the reference's names.
 
@@ -212,7 +131,7 @@ def load_by_rule(module: nn.Module, table: NameTable, *, prefix: str) -> None:
     names = reference_names(module, table)
     shapes = {theirs: tuple(own_state[ours].shape) for ours, theirs in names.items()}
     transposed = {
-        _reference_path(path, table)
+        reference_path(path, table)
         for path, child in module.named_modules()
         if isinstance(child, SpectralNormConvTranspose2d)
     }

@@ -4,10 +4,6 @@ import pytest
 import torch
 
 from parity.reference import (
-    FASTGAN_CONDITIONAL_LITE_NAMES,
-    FASTGAN_CONDITIONAL_NAMES,
-    FASTGAN_LITE_NAMES,
-    FASTGAN_NAMES,
     TOLERANCE,
     load_by_rule,
     load_reference,
@@ -16,6 +12,12 @@ from parity.reference import (
     rs,
 )
 from projgan.generators import FastGAN
+from projgan.importers.fastgan_names import (
+    FASTGAN_CONDITIONAL_LITE_NAMES,
+    FASTGAN_CONDITIONAL_NAMES,
+    FASTGAN_LITE_NAMES,
+    FASTGAN_NAMES,
+)
 
 pytestmark = pytest.mark.parity
 NAMES = {True: FASTGAN_LITE_NAMES, False: FASTGAN_NAMES}

@@ -44,6 +44,7 @@ COMMANDS = {
     "doctor": "look at a set of pictures, a run or the machine: what is wrong, what to do next",
     "bench": "measure what a step of training costs here, by part and against another way",
     "presets": "list the presets, or show all settings of one",
+    "import": "turn an official checkpoint (.pkl) into a snapshot, without running what is in it",
     "features": "list the feature networks; show, measure or fetch one",
 }
 

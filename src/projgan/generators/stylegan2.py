@@ -6,6 +6,8 @@ latents, two mapping layers, no style mixing and no path length regularisation i
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -143,20 +145,29 @@ def build_stylegan2(
     num_classes: int = 0,
     size: Size | None = None,
     channels: int = 3,
+    w_dim: int = 128,
+    mapping_layers: int = 2,
 ) -> StyleGAN2:
     """StyleGAN2 by its channels at 128 px; 256 gives the reference's network.
 
     Channels double with every halving of the resolution up to 4 times `width`, but never above the
-    reference's 512. Styles have 128 entries, and the mapping has two layers.
+    reference's 512. Styles have 128 entries, and the mapping has two layers, unless told otherwise.
     """
     if width < 8:
         raise UsageError(f"StyleGAN2 width {width} is too small; use at least 8")
     return StyleGAN2(
         z_dim=z_dim,
         resolution=resolution,
+        w_dim=w_dim,
+        mapping_layers=mapping_layers,
         channel_base=128 * width,
         channel_max=min(4 * width, 512),
         num_classes=num_classes,
         size=size,
         channels=channels,
     )
+
+
+# The larger mappings of the networks that were published with StyleGAN2 itself.
+register("stylegan2-512")(partial(build_stylegan2, w_dim=512, mapping_layers=8))
+register("stylegan2-512-map2")(partial(build_stylegan2, w_dim=512, mapping_layers=2))

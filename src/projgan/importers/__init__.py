@@ -1,0 +1,1 @@
+"""Weights of others, read from their files without running anything that is in them."""
