@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from projgan.errors import BusyError, ResourceError, UsageError
 from projgan.storage import make_folder
+
+_LOOKS = 10
+"""At a lock whose holder has not written its name yet, twenty a second."""
 
 
 class RunDir:
@@ -100,7 +105,7 @@ class RunDir:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    return handle.read().strip() or "another process"
+                    return _name_in(handle)
         except (ImportError, OSError):  # no locks here, or a run that nobody ever held
             pass
         return None
@@ -133,14 +138,23 @@ class RunDir:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                handle.seek(0)
-                raise self._busy(handle.read().strip() or "another process") from None
+                raise self._busy(_name_in(handle)) from None
             if new and self.config.exists():
                 self.refuse_existing()
             with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
                 os.ftruncate(handle.fileno(), 0)
                 os.write(handle.fileno(), f"process {os.getpid()}".encode())
             yield
+
+
+def _name_in(handle: TextIO) -> str:
+    """What the holder of a lock wrote into it; a moment after taking it, it may not have yet."""
+    for _ in range(_LOOKS):
+        handle.seek(0)
+        if name := handle.read().strip():
+            return name
+        time.sleep(0.05)
+    return "another process"
 
 
 def first_free(path: Path) -> Path:

@@ -133,6 +133,7 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
     assert sorted(snapshots.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_from_folders_to_samples_by_class_as_a_user_runs_it(tmp_path: Path) -> None:
     write_drawn_set(tmp_path / "flowers", count=12, size=SIDE, by_kind=True)
     kinds = sorted(path.name for path in (tmp_path / "flowers").iterdir())

@@ -135,7 +135,14 @@ def test_help_of_every_command_shows_examples_that_parse(
             parser.parse_args(words)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        signal.SIGKILL,
+    ],
+)
 def test_signals_and_kills_in_the_middle_end_in_the_same_weights(
     trained: Path, number: int
 ) -> None:

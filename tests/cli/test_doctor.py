@@ -45,6 +45,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_planted_set(tmp_path: Path) -> None:
     photos = plant(tmp_path / "photos")
     before = {path.name: path.stat().st_mtime_ns for path in photos.iterdir()}

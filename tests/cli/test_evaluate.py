@@ -31,6 +31,7 @@ def test_a_run_from_training_to_its_figures(tmp_path: Path) -> None:
     assert [f["name"] for f in result["extractors"][0]["figures"]] == ["kid-lite1"]
 
 
+@pytest.mark.slow
 def test_faults_have_their_exit_codes(tmp_path: Path) -> None:
     write_pictures(tmp_path / "photos", 3)
     (tmp_path / "empty").mkdir()

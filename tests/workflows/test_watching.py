@@ -304,7 +304,9 @@ def test_a_rollback_over_many_checkpoints_keeps_the_one_it_went_back_to(
     assert left == ["step-00000002"]
 
 
-@pytest.mark.parametrize("place", [(0, 3), (1, 3), (1, 5)])
+@pytest.mark.parametrize(
+    "place", [(1, 3), *(pytest.param(place, marks=pytest.mark.slow) for place in ((0, 3), (1, 5)))]
+)
 def test_a_run_with_a_rollback_resumes_exactly(
     straight: Path,
     pictures: Path,

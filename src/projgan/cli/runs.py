@@ -9,7 +9,7 @@ from typing import Any
 
 from projgan.errors import printable
 
-EXAMPLES = ("projgan runs", "projgan runs runs/photos --json")
+EXAMPLES = ("projgan runs", "projgan runs runs/photos")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
