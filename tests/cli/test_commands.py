@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from command import projgan, start
-from projgan.cli.main import COMMANDS
+from projgan.cli.main import COMMANDS, parser_of
 from tiny import tiny_arguments, write_pictures
 
 
@@ -122,14 +122,11 @@ def test_help_of_every_command_shows_examples_that_parse(
     import importlib
     import shlex
 
-    from projgan.cli.arguments import ShortParser
-
-    for name, summary in COMMANDS.items():
+    for name in COMMANDS:
         command = importlib.import_module(f"projgan.cli.{name}")
         assert len(command.EXAMPLES) >= 2
         for example in command.EXAMPLES:
-            parser = ShortParser(name, summary, command.EXAMPLES)
-            command.add_arguments(parser)
+            parser = parser_of(name, command)
             program, verb, *words = shlex.split(example)
             assert (program, verb) == ("projgan", name)
             parser.parse_args(words)

@@ -83,19 +83,27 @@ def _dispatch(argv: list[str]) -> int:
     if name not in COMMANDS:
         raise choose_from("command", name, tuple(COMMANDS))
     command = importlib.import_module(f"projgan.cli.{name}")
-    parser = ShortParser(name, COMMANDS[name], command.EXAMPLES)
-    command.add_arguments(parser)
-    parser.add_argument(
-        "--json", action="store_true", help="print the result, or the error, as JSON"
-    )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    args = parser.parse_args(argv[1:])
+    args = parser_of(name, command).parse_args(argv[1:])
     args.argv = argv
     silence_followers()
     result = command.run(args)
     if args.json and not result.pop("is_told", False):
         print(json.dumps(result))
     return int(result.get("exit_code", 0))
+
+
+def parser_of(name: str, command: Any) -> ShortParser:
+    """The options of a command, and those that all have.
+
+    command: its module.
+    """
+    parser = ShortParser(name, COMMANDS[name], command.EXAMPLES)
+    command.add_arguments(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print the result, or the error, as JSON"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
 
 
 def _help() -> str:
