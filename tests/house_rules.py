@@ -14,7 +14,7 @@ from pathlib import Path
 
 # The printed order, top to bottom. Units in one row stand beside each other and do not import each
 # other, but for the foundation, which is one unit.
-FOUNDATION = ("errors", "images", "rng", "rundir", "storage", "tensors")
+FOUNDATION = ("errors", "images", "processes", "rng", "rundir", "storage", "tensors")
 ORDER = (
     FOUNDATION,
     ("config",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,6 +26,7 @@ from projgan.generators import fastgan as _fastgan  # noqa: F401 - registers its
 from projgan.generators import stylegan2 as _stylegan2  # noqa: F401 - registers its generator
 from projgan.generators.base import Generator, build_generator
 from projgan.generators.plugin import admit, blamed, is_outside, try_out
+from projgan.processes import usable_cores
 from projgan.rng import derive_seed
 
 
@@ -49,7 +49,7 @@ def settle(config: RunConfig) -> RunConfig:
         compile_networks=choose_compile(
             config.training.compile, device, recompute=config.training.recompute
         ),
-        threads=config.training.threads or _usable_cores(),
+        threads=config.training.threads or usable_cores(),
         only_sizes=only_sizes,
     )
 
@@ -82,13 +82,6 @@ def choose_device(name: str) -> torch.device:
             next_command="--device cpu, or leave it out",
         ) from error
     return device
-
-
-def _usable_cores() -> int:
-    """Cores that this process may use; fewer than the machine has inside a container."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def choose_precision(name: Precision, device: torch.device) -> Precision:

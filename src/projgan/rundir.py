@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from projgan.errors import BusyError, ResourceError, UsageError
-from projgan.storage import make_folder
+from projgan.storage import fsync, make_folder
 
 _LOOKS = 10
 """At a lock whose holder has not written its name yet, twenty a second."""
@@ -109,6 +109,12 @@ class RunDir:
         except (ImportError, OSError):  # no locks here, or a run that nobody ever held
             pass
         return None
+
+    def secure_history(self) -> None:
+        """See its lines onto the disk, before a checkpoint that goes with them."""
+        if self.history.is_file():
+            fsync(self.history)
+            fsync(self.root)
 
     def refuse_if_held(self) -> None:
         """Raise `BusyError` if another process holds the run; only looks."""

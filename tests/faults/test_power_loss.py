@@ -28,7 +28,6 @@ from projgan.rundir import RunDir
 from projgan.tensors import read_tensors
 from projgan.training.checkpoint import find_best, find_latest, forget_after, prune
 from projgan.training.history import append_line, read_history
-from projgan.workflows.recorder import Recorder
 
 pytestmark = pytest.mark.faults
 KEEP = 2
@@ -44,14 +43,14 @@ class _Writer:
         append_line(self.run.history, {"images_seen": step * 4, "step": step})
 
     def save(self, step: int, *, anew: bool = False) -> None:
-        Recorder.secure_history(self.run)
+        self.run.secure_history()
         save(self.run.checkpoints, step, anew=anew)
         self.disk.say(f"latest {step}")
         if not anew:  # as in Recorder.save
             prune(self.run.checkpoints, KEEP)
 
     def best(self, step: int) -> None:
-        Recorder.secure_history(self.run)
+        self.run.secure_history()
         save(self.run.checkpoints, step, as_best=True)
         self.disk.say(f"best {step}")
 
@@ -231,7 +230,7 @@ def _removed_in_place(patch: pytest.MonkeyPatch) -> None:
 
 
 def _history_not_synced(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Recorder, "secure_history", staticmethod(lambda run: None))
+    patch.setattr(RunDir, "secure_history", lambda run: None)
 
 
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
+from command import in_this_process
 from projgan.cli.launching import without_launch
 from projgan.errors import ResourceError, UsageError
 from projgan.workflows.launch import Crew, _code
@@ -38,3 +40,9 @@ def test_the_code_of_the_whole() -> None:
     assert _code(crew, [-signal.SIGTERM, 5, -signal.SIGKILL]) == 5
     with pytest.raises(ResourceError, match="process 1 was killed by SIGKILL"):
         _code(crew, [0, -signal.SIGKILL, 0])
+
+
+def test_machines_without_processes_are_refused(tmp_path: Path) -> None:
+    for words in (["--machines", "2"], ["--machine", "1"], ["--meet", "head:1"]):
+        _, err = in_this_process(tmp_path, "train", "photos", *words, code=2)
+        assert "machines are for several processes" in err and "--launch N" in err

@@ -53,12 +53,10 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException, Fault], N
     honest = StepMachinery._apply
 
     def put(error: BaseException, is_due: Fault) -> None:
-        def apply(
-            self: StepMachinery, state: TrainingState, optimizer: Any, losses: Any, name: str
-        ) -> None:
+        def apply(self: StepMachinery, state: TrainingState, optimizer: Any, name: str) -> None:
             if name == "discriminator" and is_due(self, state):
                 raise error
-            honest(self, state, optimizer, losses, name)
+            honest(self, state, optimizer, name)
 
         monkeypatch.setattr(StepMachinery, "_apply", apply)
 

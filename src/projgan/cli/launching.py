@@ -8,6 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from projgan.errors import UsageError
+from projgan.processes import is_follower
+
 _OPTIONS = ("--launch", "--machines", "--machine", "--meet")
 
 
@@ -30,6 +33,12 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
 def launched(args: argparse.Namespace) -> dict[str, Any] | None:
     """What came of the processes that `args` asks for; None if it asks for none."""
     if args.launch is None:
+        if args.machines != 1 or args.machine or args.meet:
+            raise UsageError(
+                "machines are for several processes",
+                where="options --machines, --machine, --meet",
+                next_command="add --launch N: processes on this machine",
+            )
         return None
     from projgan.workflows.launch import Crew, launch
 
@@ -51,5 +60,5 @@ def without_launch(argv: Sequence[str]) -> list[str]:
 
 def silence_followers() -> None:
     """Of several processes only the first prints results."""
-    if os.environ.get("RANK", "0") != "0":
+    if is_follower():
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import Any
 
 from projgan.cli.arguments import add_allow_code, add_health, add_settings, settings_of
 from projgan.cli.launching import add_launch, launched
 from projgan.cli.train import finish
+from projgan.processes import is_follower
 
 EXAMPLES = (
     "projgan resume runs/photos",
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Resume, and say where the result lies."""
     from projgan.rundir import RunDir
 
-    if "RANK" not in os.environ:  # of several processes of one run, one holds it
+    if not is_follower():  # the main one of several holds the run
         RunDir(args.run).refuse_if_held()  # before seconds go into loading what trains
     if (ended := launched(args)) is not None:
         return ended

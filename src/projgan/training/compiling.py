@@ -81,7 +81,6 @@ class _Rehearsal(TrainStep):
         self,
         state: TrainingState,
         optimizer: torch.optim.Optimizer,
-        losses: list[Tensor],
         name: str,
     ) -> None:
         optimizer.zero_grad(set_to_none=True)

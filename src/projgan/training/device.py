@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from projgan.config.learning import TrainingConfig
+from projgan.processes import local_count
 from projgan.training.allocator import keep_freed_memory
-from projgan.training.ranks import local_count
 
 
 def prepare_device(training: TrainingConfig) -> None:

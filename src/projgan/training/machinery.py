@@ -144,7 +144,6 @@ class StepMachinery:
         self,
         state: TrainingState,
         optimizer: torch.optim.Optimizer,
-        losses: list[Tensor],
         name: str,
     ) -> None:
         """Update and clear the gradients; nothing is touched if one of them is not finite."""
@@ -152,21 +151,23 @@ class StepMachinery:
         gradients = [p.grad for p in parameters if p.grad is not None]
         self.ranks.add_up(gradients)
         norm = torch.nn.utils.get_total_norm(gradients)
-        self._require_finite(state, losses, f"{name} loss")
-        self._require_finite(state, [norm], f"{name} gradient")
+        self._check(state, [norm], f"{name} gradient")  # the same in all ranks
         if name in _NORM_NAMES:
             state.averages.note(_NORM_NAMES[name], norm)
         self._guard.update(optimizer)
         optimizer.zero_grad(set_to_none=True)
 
     def _require_finite(self, state: TrainingState, values: list[Tensor], name: str) -> None:
-        """Raise `DivergedError` if any of the scalars is not finite; see `Guard` for when.
+        """Raise `DivergedError` if any of the losses is not finite; see `Guard` for when.
 
         What is not finite in one rank is not finite in the sum, and so stops all of them.
         """
         if self.ranks.count > 1:
             values = [torch.stack(values).sum()]
             self.ranks.add_up(values)
+        self._check(state, values, name)
+
+    def _check(self, state: TrainingState, values: list[Tensor], name: str) -> None:
         self._guard.check(values, name, step=state.step, images_seen=state.images_seen)
 
     def settle(self) -> None:

@@ -162,21 +162,6 @@ class Group(Ranks):
             torch.distributed.destroy_process_group()
 
 
-def process_count() -> int:
-    """Processes that a launcher started together; 1 if there was none."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def is_follower() -> bool:
-    """Whether this is one of several processes, and not the main one."""
-    return process_count() > 1 and os.environ.get("RANK", "0") != "0"
-
-
-def local_count() -> int:
-    """Processes of the run on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("WORLD_SIZE", "1")))
-
-
 def _counters(state: TrainingState) -> dict[str, Any]:
     return {
         "step": state.step,

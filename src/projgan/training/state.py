@@ -17,9 +17,9 @@ from projgan.discriminators.base import Discriminator
 from projgan.generators.base import Generator
 from projgan.layers.noise import set_noise_mode
 from projgan.layers.shared_norm import share_batch_norms
+from projgan.processes import process_count
 from projgan.training.freezing import freeze
 from projgan.training.history import Averages
-from projgan.training.ranks import process_count
 from projgan.training.recompute import recompute_parts
 
 

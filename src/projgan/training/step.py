@@ -107,7 +107,8 @@ class TrainStep(StepMachinery):
             loss_g = self._objective.generator_loss(self._judge(state, seen, c))
             (loss_g * self.scale).backward()
             losses_g.append(loss_g.detach())
-        self._apply(state, state.optimizer_g, losses_g, "generator")
+        self._require_finite(state, losses_g, "generator loss")
+        self._apply(state, state.optimizer_g, "generator")
 
         state.discriminator.learner.requires_grad_(True)
         turn = "discriminator's turn"
@@ -124,7 +125,8 @@ class TrainStep(StepMachinery):
                     state, real, micro, losses_g[micro - self.first_micro], loss_fake, fake_logits
                 )
             )
-        self._apply(state, state.optimizer_d, [o.total_d for o in outcomes], "discriminator")
+        self._require_finite(state, [o.total_d for o in outcomes], "discriminator loss")
+        self._apply(state, state.optimizer_d, "discriminator")
         return outcomes
 
     # Deviation: FastGAN's fakes teach its own discriminator first, and the generator learns from
@@ -146,10 +148,10 @@ class TrainStep(StepMachinery):
             (loss_fake * self.scale).backward(inputs=parameters)
             torch.autograd.backward(seen, list(towards_seen))
             outcomes.append(self._learn_reals(state, real, micro, loss_g, loss_fake, fake_logits))
-        losses_d = [o.total_d for o in outcomes]
-        self._require_finite(state, losses_d, "discriminator loss")
-        self._apply(state, state.optimizer_g, [o.loss_g for o in outcomes], "generator")
-        self._apply(state, state.optimizer_d, losses_d, "discriminator")
+        self._require_finite(state, [o.total_d for o in outcomes], "discriminator loss")
+        self._require_finite(state, [o.loss_g for o in outcomes], "generator loss")
+        self._apply(state, state.optimizer_g, "generator")
+        self._apply(state, state.optimizer_d, "discriminator")
         return outcomes
 
     def _learn_reals(
@@ -188,7 +190,8 @@ class TrainStep(StepMachinery):
                 penalty, as_counted = self._objective.penalty(state.discriminator, images, c)
             (penalty * self.scale).backward()
             penalties.append(as_counted.detach())
-        self._apply(state, state.optimizer_d, penalties, "penalty")
+        self._require_finite(state, penalties, "penalty loss")
+        self._apply(state, state.optimizer_d, "penalty")
         name = self._objective.penalty_name
         return [
             replace(outcome, extras={**outcome.extras, name: value})

@@ -19,13 +19,15 @@ from projgan.data.prepare import open_cached
 from projgan.data.sampler import Sampler
 from projgan.errors import DataError, DivergedError, StoppedBySignal, ToldElsewhere, UsageError
 from projgan.generators.plugin import admit
+from projgan.processes import process_count
 from projgan.training.compiling import compile_networks
 from projgan.training.device import prepare_device
 from projgan.training.loop import Budget, Every, run_loop
-from projgan.training.ranks import ALONE, Group, Ranks, process_count
+from projgan.training.ranks import ALONE, Group, Ranks
 from projgan.training.signals import FallenElsewhere, StopRequest, catch_signals
 from projgan.training.state import TrainingState, new_state
 from projgan.training.step import TrainStep
+from projgan.workflows.watch import Watch
 
 
 @contextlib.contextmanager
@@ -83,15 +85,29 @@ def gatherings(config: RunConfig, ranks: Ranks) -> list[Every]:
     return [Every(images, gather) for images in sorted(every - {0})]
 
 
-def call_others(ranks: Ranks, config: RunConfig, pictures: PreparedSet, until: int | None) -> None:
-    """Main rank: tell the others what will be trained. They wait for it in `follow`."""
-    ranks.tell(
-        {
-            "config": json.dumps(config.to_dict()),
-            "fingerprint": pictures.fingerprint,
-            "until": config.training.images if until is None else until,
-        }
-    )
+@contextlib.contextmanager
+def leading(
+    config: RunConfig, pictures: PreparedSet, until: int | None, watch: Watch
+) -> Iterator[Ranks]:
+    """Main rank: come together with the others, and tell them what will be trained.
+
+    They wait for it in `follow`.
+    """
+    training = config.training
+    with together(training.device) as ranks:
+        if ranks.count > 1:
+            watch.note(
+                f"{ranks.count} processes, each with {training.batch // ranks.count} images "
+                f"of a batch; batch norms {training.batch_norm}"
+            )
+        ranks.tell(
+            {
+                "config": json.dumps(config.to_dict()),
+                "fingerprint": pictures.fingerprint,
+                "until": training.images if until is None else until,
+            }
+        )
+        yield ranks
 
 
 def follow(device: str, *, allow_code: bool) -> RunConfig:

@@ -21,7 +21,7 @@ from projgan.build import settle
 from projgan.config.learning import TrainingConfig
 from projgan.config.schema import RunConfig
 from projgan.errors import ResourceError, UsageError
-from projgan.training.ranks import process_count
+from projgan.processes import process_count
 from projgan.workflows.doctor.trial import try_steps
 from projgan.workflows.memory import budget
 from projgan.workflows.watch import Watch

@@ -1,8 +1,10 @@
-"""How much memory there is for this process: of the machine, its container, or a CUDA device."""
+"""Memory of this process: how much there is, in its container or on its device, and its peak."""
 
 from __future__ import annotations
 
 import re
+import resource
+import sys
 from pathlib import Path
 
 import torch
@@ -38,6 +40,19 @@ def budget(device: torch.device) -> int:
     else:
         return 0
     return int(free * _SHARES[device.type])
+
+
+def peak_mb(device: torch.device) -> float:
+    """The most that this process has held so far: allocated on CUDA, resident elsewhere."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    try:
+        # Not ru_maxrss, which in a child begins with what its parent held when it was started.
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
+    except (OSError, IndexError, ValueError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
 def _group_limits(root: Path) -> list[tuple[int, int]]:

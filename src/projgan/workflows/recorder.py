@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import resource
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from projgan.training.state import TrainingState
 from projgan.workflows.class_grid import cell_classes, cell_pictures
 from projgan.workflows.journal import Journal
 from projgan.workflows.measure import Measure
+from projgan.workflows.memory import peak_mb
 
 Metric = Callable[[Snapshot], dict[str, float]]
 
@@ -104,7 +103,7 @@ class Recorder:
         """In this order: a checkpoint comes last, so that what it remembers has been written."""
         training, every = self.config.training, self.config.metrics.every
         return [
-            Every(1, self.first),
+            *([Every(1, self.first)] if self._untrained is not None else []),
             Every(training.log_every, self.log),
             *([Every(every, self.measure)] if every else []),
             Every(training.sample_every, self.samples),
@@ -126,7 +125,7 @@ class Recorder:
             **augment_p,
             "images_per_s": round(images / max(seconds, 1e-9), 3),
             "elapsed_s": round(state.elapsed_s, 2),
-            "memory_mb": round(_memory_mb(self.config.training.device), 1),
+            "memory_mb": round(peak_mb(torch.device(self.config.training.device)), 1),
         }
         self.journal.write(line)
         state.averages.clear()
@@ -230,7 +229,7 @@ class Recorder:
         """
         hashes = dict(zip(self._data.names, self._data.hashes, strict=True))
         root = self._run.checkpoints
-        self.secure_history(self._run)
+        self._run.secure_history()
         target = save_checkpoint(
             root,
             state,
@@ -244,13 +243,6 @@ class Recorder:
             prune_checkpoints(root, self.config.training.keep_checkpoints)
         return target
 
-    @staticmethod
-    def secure_history(run: RunDir) -> None:
-        """See the lines that a checkpoint goes with onto the disk before it."""
-        if run.history.is_file():
-            storage.fsync(run.history)
-            storage.fsync(run.root)
-
     def _snapshot(self, state: TrainingState) -> Snapshot:
         # The average itself goes on training; what it lends to a snapshot is in eval mode already.
         return Snapshot(state.generator_ema, self.config, images_seen=state.images_seen)
@@ -261,11 +253,3 @@ class Recorder:
             write()
         except OSError as error:
             self._note(f"a picture could not be written and training goes on: {error}")
-
-
-def _memory_mb(device: str) -> float:
-    """Peak memory of the training device: allocated on CUDA, resident elsewhere."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

@@ -15,11 +15,11 @@ from projgan.training.device import prepare_device
 from projgan.training.history import append_line
 from projgan.training.loop import Budget
 from projgan.training.ranks import Ranks
-from projgan.training.signals import catch_signals
+from projgan.training.signals import StopRequest, catch_signals
 from projgan.training.state import TrainingState
 from projgan.training.transfer import Transfer
 from projgan.workflows.course import Course
-from projgan.workflows.crew import call_others, together
+from projgan.workflows.crew import leading
 from projgan.workflows.disk import DiskWatch
 from projgan.workflows.recorder import Metric, Recorder
 from projgan.workflows.report import refresh_report
@@ -65,44 +65,19 @@ def lead(
     metric: Metric | None,
     watch: Watch,
 ) -> TrainResult:
-    """One sitting, with all processes that were started together; this one is the main one."""
-    with together(config.training.device) as ranks, device_faults(run, config, state):
-        if ranks.count > 1:
-            watch.note(
-                f"{ranks.count} processes, each with {config.training.batch // ranks.count} images "
-                f"of a batch; batch norms {config.training.batch_norm}"
-            )
-        call_others(ranks, config, pictures, until)
-        return _sit(
-            run,
-            config,
-            pictures,
-            state,
-            transfer,
-            until=until,
-            metric=metric,
-            watch=watch,
-            ranks=ranks,
-        )
+    """Train from `state` to the end, a pause or a signal.
 
-
-def _sit(
-    run: RunDir,
-    config: RunConfig,
-    pictures: PreparedSet,
-    state: TrainingState,
-    transfer: Transfer | None,
-    *,
-    until: int | None,
-    metric: Metric | None,
-    watch: Watch,
-    ranks: Ranks,
-) -> TrainResult:
-    """Train from `state` to the end, a pause or a signal; of several ranks, in the main one."""
+    If other processes were started with this one they take part, and this is the main one.
+    """
     training = config.training
     budget = Budget.of(config)
     prepare_device(training)
-    with catch_signals() as stop, tracked(run, config, state, watch.note) as trackers:
+    with (
+        leading(config, pictures, until, watch) as ranks,
+        device_faults(run, config, state),
+        catch_signals() as stop,
+        tracked(run, config, state, watch.note) as trackers,
+    ):
         _note_resume(run, state, ranks)
         recorder = Recorder(run, config, pictures, metric=metric, note=watch.note)
         recorder.begin(state)
@@ -136,13 +111,17 @@ def _sit(
             refresh_report(run, watch.note)
         if saved is not None and is_stopped:
             raise _stopped(stop.signal_number, state, saved, run, config)
+    return _result(run, config, state, stop)
+
+
+def _result(run: RunDir, config: RunConfig, state: TrainingState, stop: StopRequest) -> TrainResult:
     return TrainResult(
         run.root,
         state.images_seen,
         state.elapsed_s,
         signal_number=stop.signal_number,
         has_outside_code=is_outside(config.generator.name),
-        ended="" if budget.is_used_up(state) else stop.reason,
+        ended="" if Budget.of(config).is_used_up(state) else stop.reason,
     )
 
 

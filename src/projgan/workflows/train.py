@@ -29,10 +29,10 @@ from projgan.data.dataset import PreparedSet, compare
 from projgan.data.prepare import open_cached
 from projgan.errors import DataError, UsageError
 from projgan.generators.plugin import admit
+from projgan.processes import is_follower
 from projgan.rundir import RunDir
 from projgan.training.checkpoint import Checkpoint, find_latest, restore
 from projgan.training.history import append_line
-from projgan.training.ranks import is_follower
 from projgan.training.state import new_state
 from projgan.workflows.crew import follow, require_divisible
 from projgan.workflows.fitting import fit_to_memory
@@ -119,7 +119,7 @@ def train(
         watch: is told what happens.
     Returns: what came of it, after the last image.
     Raises: StoppedBySignal: after Ctrl-C or SIGTERM, with everything saved. Otherwise errors of
-        `projgan.errors`.
+        `projgan.errors`. Sets torch's number of CPU threads.
     """
     watch = watch or Watch()
     short = {"training.images": images, "transfer.source": start_from}

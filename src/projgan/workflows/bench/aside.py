@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 from torch import Tensor
@@ -20,9 +19,8 @@ _LOADS = 20
 
 
 def sampling_rate(way: Way, repeats: int) -> Spread:
-    """Pictures a second of the averaged generator, as a snapshot makes them."""
-    average = copy.deepcopy(way.state.generator_ema)
-    snapshot = Snapshot(average, way.config, images_seen=0)
+    """Pictures a second of the averaged generator, as `projgan sample` makes them."""
+    snapshot = Snapshot(way.state.generator_ema, way.config, images_seen=0).quick()
     seeds = list(range(PICTURES))
     latents, classes = snapshot.generator.latents(seeds), snapshot.classes_of(seeds)
 

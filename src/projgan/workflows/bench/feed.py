@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from projgan.config.schema import RunConfig
 from projgan.config.shapes import CHANNELS, size_of
+from projgan.data.batches import Batches
 from projgan.data.classes import settle_classes
 from projgan.data.dataset import PIXELS_NAME, Meta, PreparedSet, write_meta
 from projgan.data.prepare import open_cached
@@ -25,7 +25,7 @@ NOISE_PICTURES = 256
 
 
 class Feed:
-    """Batch after batch of a set, as the training loop asks for them.
+    """Batch after batch of a set, as the training loop has them; never read ahead, to be timed.
 
     Args:
         config: settled.
@@ -34,18 +34,16 @@ class Feed:
 
     def __init__(self, config: RunConfig, pictures: PreparedSet) -> None:
         self.pictures = pictures
-        self._batch, self._device = config.training.batch, torch.device(config.training.device)
-        self._sampler = Sampler(len(pictures), seed=config.training.seed, mirror=config.data.mirror)
         is_conditional = config.data.conditional
         self.labels = pictures.classes_of(range(len(pictures))) if is_conditional else None
-
-    def at(self, images_seen: int) -> tuple[Tensor, Tensor | None]:
-        """Reals (B, C, H, W), uint8, on the device, and their classes (B,) if there are any."""
-        indices, flips = self._sampler.at(images_seen, self._batch)
-        real = self.pictures.images(indices, flips, device=self._device)
-        if self.labels is None:
-            return real, None
-        return real, self.pictures.classes_of(indices, device=self._device)
+        self.at = Batches(
+            pictures,
+            Sampler(len(pictures), seed=config.training.seed, mirror=config.data.mirror),
+            config.training.batch,
+            device=torch.device(config.training.device),
+            with_classes=is_conditional,
+            ahead=False,
+        ).at
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ import torch
 
 from projgan import __version__
 from projgan.config.schema import RunConfig
-from projgan.workflows.doctor.load import busy, usable_cores
+from projgan.processes import usable_cores
+from projgan.workflows.doctor.load import busy
 from projgan.workflows.doctor.processor import processor, vector_units
 
 _KINDS = {"AMX": "amx", "AVX-512 bf16": "avx512_bf16"}

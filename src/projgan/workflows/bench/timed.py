@@ -159,11 +159,10 @@ class TimedStep(TrainStep):
         self,
         state: TrainingState,
         optimizer: torch.optim.Optimizer,
-        losses: list[Tensor],
         name: str,
     ) -> None:
         self._clock.turn("optimiser")
-        super()._apply(state, optimizer, losses, name)
+        super()._apply(state, optimizer, name)
         self._clock.turn("ema")  # unless another update follows, which turns the clock itself
 
     def _require_finite(self, state: TrainingState, values: list[Tensor], name: str) -> None:

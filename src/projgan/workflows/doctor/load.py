@@ -1,17 +1,10 @@
-"""How many cores there are, and whether others are using them."""
+"""Whether others are using the cores."""
 
 from __future__ import annotations
 
 import os
 
 _BUSY_SHARE = 0.5
-
-
-def usable_cores() -> int:
-    """Cores that this process may use; fewer than the machine has inside a container."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def busy() -> str:

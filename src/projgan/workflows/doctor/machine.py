@@ -20,8 +20,9 @@ from projgan.config.schema import RunConfig
 from projgan.data.cache import default_cache
 from projgan.errors import ProjganError
 from projgan.features.weights import LITE_WEIGHTS, weights_path
+from projgan.processes import usable_cores
 from projgan.workflows.doctor.diagnosis import BAD_MACHINE, Diagnosis
-from projgan.workflows.doctor.load import busy, usable_cores
+from projgan.workflows.doctor.load import busy
 from projgan.workflows.doctor.processor import processor, vector_units
 from projgan.workflows.doctor.speed import feature_pass, matrix_rate
 from projgan.workflows.doctor.suggestion import Effort

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from projgan.rng import torch_stream
 from projgan.training.device import prepare_device
 from projgan.training.state import TrainingState, new_state
 from projgan.training.step import TrainStep
+from projgan.workflows.memory import peak_mb
 
 _START_S = 240.0
 """How long starting may take, before the first step."""
@@ -187,7 +187,7 @@ def report_steps(
         values = {
             "steps_s": timed,
             "processor_s": processor[1:] or processor,
-            "memory_mb": _peak_mb(device),
+            "memory_mb": peak_mb(device),
             "is_first": len(steps) == 1,
         }
         answer = Path(folder) / f"{_ANSWER}.new"
@@ -205,23 +205,11 @@ def _limit(device: torch.device, limit_mb: float) -> None:
         return
 
     def watch() -> None:
-        while _peak_mb(device) <= limit_mb:
+        while peak_mb(device) <= limit_mb:
             time.sleep(_LOOK_S)
         os._exit(_TOO_MUCH)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _peak_mb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    try:
-        # Not ru_maxrss, which in a child begins with what its parent held when it was started.
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
-    except (OSError, IndexError, ValueError):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
 def _ending(code: int, errors: str) -> str:
